@@ -1,0 +1,276 @@
+package codes
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// A Catalogue holds families and their entries. It is immutable after it is
+// made, and safe for concurrent use.
+type Catalogue struct {
+	families []*Family
+	byFamily map[string]*Family
+	rows     []row
+	byKey    map[string][]int // family/code → rows
+	bySymbol map[string][]int // symbol or alias → rows
+	version  string
+}
+
+// A row is an entry, decoded when it is asked for.
+type row struct {
+	family, code string
+	symbols      []string
+	status       bool
+	level        string
+	entry        func() *Entry
+}
+
+func (b *builder) catalogue() *Catalogue {
+	c := &Catalogue{byFamily: map[string]*Family{}, byKey: map[string][]int{}, bySymbol: map[string][]int{}}
+	for _, id := range b.order {
+		c.addFamily(b.families[id])
+	}
+	for _, e := range b.entries {
+		f := b.families[e.Family]
+		filled := *e
+		filled.EN, filled.ZH = f.fill(e.EN, "en"), f.fill(e.ZH, "zh")
+		c.addRow(row{e.Family, e.Code, append([]string{e.Symbol}, e.Aliases...), e.Status, e.Level, func() *Entry { return &filled }})
+	}
+	c.sort()
+	return c
+}
+
+func (c *Catalogue) addFamily(f *Family) {
+	c.families = append(c.families, f)
+	c.byFamily[f.ID] = f
+}
+
+func (c *Catalogue) addRow(r row) { c.rows = append(c.rows, r) }
+
+// sort orders rows by family and number, and makes the indexes.
+func (c *Catalogue) sort() {
+	rank := map[string]int{}
+	for i, f := range c.families {
+		rank[f.ID] = i
+	}
+	slices.SortStableFunc(c.rows, func(a, b row) int {
+		if d := rank[a.family] - rank[b.family]; d != 0 {
+			return d
+		}
+		return compareCodes(a.code, b.code)
+	})
+	c.index()
+}
+
+func (c *Catalogue) index() {
+	for i, r := range c.rows {
+		key := r.family + "/" + r.code
+		c.byKey[key] = append(c.byKey[key], i)
+		for _, s := range r.symbols {
+			if s != "" {
+				c.bySymbol[s] = append(c.bySymbol[s], i)
+			}
+		}
+	}
+}
+
+// compareCodes orders numbers by value and before names.
+func compareCodes(a, b string) int {
+	x, errX := strconv.Atoi(a)
+	y, errY := strconv.Atoi(b)
+	switch {
+	case errX == nil && errY == nil:
+		return x - y
+	case errX == nil:
+		return -1
+	case errY == nil:
+		return 1
+	}
+	return strings.Compare(a, b)
+}
+
+// Families returns the families in their order. Don't change them.
+func (c *Catalogue) Families() []*Family { return c.families }
+
+// Family returns a family by its id, or nil.
+func (c *Catalogue) Family(id string) *Family { return c.byFamily[id] }
+
+// Version names the content: it changes when any text does.
+func (c *Catalogue) Version() string { return c.version }
+
+// Len is the number of entries.
+func (c *Catalogue) Len() int { return len(c.rows) }
+
+// All decodes every entry, in the order of families and numbers.
+func (c *Catalogue) All() []*Entry {
+	all := make([]*Entry, len(c.rows))
+	for i := range c.rows {
+		all[i] = c.rows[i].entry()
+	}
+	return all
+}
+
+// Has tells, without decoding anything, whether the family has the code.
+func (c *Catalogue) Has(family, code string) bool { return len(c.byKey[family+"/"+code]) > 0 }
+
+// Lookup returns the entries of a code: one, or several where the symbol
+// decides, or none.
+func (c *Catalogue) Lookup(family, code string) []*Entry { return c.decode(c.byKey[family+"/"+code]) }
+
+// Entry returns the one entry for a code and, where the number has several
+// meanings, the symbol that was printed. Without a symbol the status is meant:
+// a bare 0 is success.
+func (c *Catalogue) Entry(family, code, symbol string) *Entry {
+	rows := c.byKey[family+"/"+code]
+	for _, i := range rows {
+		if symbol != "" && slices.Contains(c.rows[i].symbols, symbol) {
+			return c.rows[i].entry()
+		}
+	}
+	for _, i := range rows {
+		if c.rows[i].status {
+			return c.rows[i].entry()
+		}
+	}
+	if len(rows) > 0 {
+		return c.rows[rows[0]].entry()
+	}
+	return nil
+}
+
+// Symbol returns the entries that go by a symbol, in all families.
+func (c *Catalogue) Symbol(symbol string) []*Entry { return c.decode(c.bySymbol[symbol]) }
+
+// CodeOf returns the code that a symbol stands for in a family, or "".
+func (c *Catalogue) CodeOf(family, symbol string) string {
+	for _, i := range c.bySymbol[symbol] {
+		if c.rows[i].family == family {
+			return c.rows[i].code
+		}
+	}
+	return ""
+}
+
+// Symbols returns every symbol and alias of a family.
+func (c *Catalogue) Symbols(family string) []string {
+	var out []string
+	for _, r := range c.rows {
+		if r.family == family {
+			for _, s := range r.symbols {
+				if s != "" {
+					out = append(out, s)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// Codes returns the codes of a family in order, without decoding entries.
+func (c *Catalogue) Codes(family string) []string {
+	var out []string
+	for _, r := range c.rows {
+		if r.family == family {
+			out = append(out, r.code)
+		}
+	}
+	return out
+}
+
+func (c *Catalogue) decode(rows []int) []*Entry {
+	out := make([]*Entry, len(rows))
+	for i, r := range rows {
+		out[i] = c.rows[r].entry()
+	}
+	return out
+}
+
+//go:generate go run ./internal/generate
+
+//go:embed catalogue.tsv
+var embedded []byte
+
+// Embedded returns the catalogue that is built into the program. Entries are
+// decoded one by one as they are asked for.
+var Embedded = sync.OnceValue(func() *Catalogue {
+	c, err := unmarshal(embedded)
+	if err != nil {
+		// The file is generated and a test reads all of it, so this is a broken build.
+		return &Catalogue{byFamily: map[string]*Family{}}
+	}
+	return c
+})
+
+// Marshal writes the catalogue in the form the program embeds: a line a
+// family, then a line an entry with its index columns and its JSON.
+func (c *Catalogue) Marshal() ([]byte, error) {
+	var b bytes.Buffer
+	enc := func(v any) (string, error) {
+		var j bytes.Buffer
+		e := json.NewEncoder(&j)
+		e.SetEscapeHTML(false)
+		err := e.Encode(v)
+		return strings.TrimSuffix(j.String(), "\n"), err
+	}
+	for _, f := range c.families {
+		j, err := enc(f)
+		if err != nil {
+			return nil, fmt.Errorf("encode family %s: %w", f.ID, err)
+		}
+		fmt.Fprintf(&b, "family\t%s\n", j)
+	}
+	for _, r := range c.rows {
+		j, err := enc(r.entry())
+		if err != nil {
+			return nil, fmt.Errorf("encode %s/%s: %w", r.family, r.code, err)
+		}
+		kind := "error"
+		if r.status {
+			kind = "status"
+		}
+		fmt.Fprintf(&b, "%s\t%s\t%s\t%s\t%s\t%s\n", r.family, r.code, kind, r.level, strings.Join(r.symbols, "|"), j)
+	}
+	return b.Bytes(), nil
+}
+
+// unmarshal reads what Marshal wrote, leaving the entries' JSON as it is.
+func unmarshal(data []byte) (*Catalogue, error) {
+	c := &Catalogue{byFamily: map[string]*Family{}, byKey: map[string][]int{}, bySymbol: map[string][]int{}, version: fingerprint(data)}
+	for n, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
+		if rest, ok := strings.CutPrefix(line, "family\t"); ok {
+			f := new(Family)
+			if err := json.Unmarshal([]byte(rest), f); err != nil {
+				return nil, fmt.Errorf("catalogue line %d: %w", n+1, err)
+			}
+			c.addFamily(f)
+			continue
+		}
+		col := strings.SplitN(line, "\t", 6)
+		if len(col) != 6 {
+			return nil, fmt.Errorf("catalogue line %d: %d columns, want 6", n+1, len(col))
+		}
+		c.addRow(row{col[0], col[1], strings.Split(col[4], "|"), col[2] == "status", col[3], sync.OnceValue(func() *Entry {
+			e := new(Entry)
+			if err := json.Unmarshal([]byte(col[5]), e); err != nil {
+				return &Entry{Family: col[0], Code: col[1]}
+			}
+			return e
+		})})
+	}
+	c.index()
+	return c, nil
+}
+
+// fingerprint names a content in 12 hexadecimal digits.
+func fingerprint(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:6])
+}

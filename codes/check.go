@@ -1,0 +1,267 @@
+package codes
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// A hint may stand in this many entries; more says that it fits none of them.
+const maxSharedHint = 3
+
+// builder collects files into a catalogue and holds them against the rules.
+type builder struct {
+	families map[string]*Family
+	order    []string
+	entries  []*Entry
+	where    map[*Entry]place
+	byKey    map[string][]*Entry
+}
+
+type place struct {
+	file *file
+	i    int
+}
+
+func (b *builder) add(files []*file) (problems []Problem) {
+	b.where = map[*Entry]place{}
+	for _, f := range files {
+		if f.Name.EN == "" && f.Name.ZH == "" {
+			continue
+		}
+		problems = append(problems, b.addFamily(f)...)
+	}
+	for _, f := range files {
+		for i := range f.Codes {
+			e := &f.Codes[i]
+			b.where[e] = place{f, i}
+			if p := b.addEntry(f, i, e); p != nil {
+				problems = append(problems, *p)
+			}
+		}
+	}
+	problems = append(problems, b.share()...)
+	for _, e := range b.entries {
+		at := b.where[e]
+		for _, c := range b.complaints(e) {
+			problems = append(problems, at.file.problem(at.i, e.Key()+": "+c.what, c.hint))
+		}
+	}
+	return append(problems, b.sharedHints()...)
+}
+
+func (b *builder) addFamily(f *file) (problems []Problem) {
+	fam := f.Family
+	say := func(what, hint string) { problems = append(problems, f.problem(-1, what, hint)) }
+	switch {
+	case fam.ID == "":
+		say("no family", "begin the file with: family: NAME")
+	case b.families[fam.ID] != nil:
+		say("family "+fam.ID+" is described twice", "keep name, about, see and words in one file of the family")
+		return problems
+	}
+	if fam.Name.EN == "" || fam.Name.ZH == "" || fam.About.EN == "" || fam.About.ZH == "" {
+		say("family "+fam.ID+" lacks its name or about in one language", "give both en and zh")
+	}
+	if fam.Vendor == "" || fam.Platform == "" {
+		say("family "+fam.ID+" lacks vendor or platform", "for example vendor: easemob and platform: web")
+	}
+	if !isURL(fam.See) {
+		say(fmt.Sprintf("family %s: see is not a URL: %q", fam.ID, fam.See), "link the vendor's page of error codes")
+	}
+	b.families[fam.ID] = &fam
+	b.order = append(b.order, fam.ID)
+	return problems
+}
+
+func (b *builder) addEntry(f *file, i int, e *Entry) *Problem {
+	bad := func(what, hint string) *Problem { p := f.problem(i, what, hint); return &p }
+	if b.families[e.Family] == nil {
+		return bad(fmt.Sprintf("family %q is not described", e.Family), "put name, about, see and vendor into a family.yaml beside this file")
+	}
+	if e.Code == "" {
+		return bad("an entry without a code", "give code: as the vendor prints it")
+	}
+	for _, other := range b.byKey[e.Key()] {
+		if other.Symbol == e.Symbol || e.Symbol == "" || other.Symbol == "" {
+			at := b.where[other]
+			return bad(e.Key()+" stands here and in "+fmt.Sprintf("%s:%d", at.file.name, at.file.line(at.i)), "one number with two meanings needs two symbols; otherwise merge the two")
+		}
+	}
+	b.byKey[e.Key()] = append(b.byKey[e.Key()], e)
+	b.entries = append(b.entries, e)
+	return nil
+}
+
+// share fills entries that are the same as another.
+func (b *builder) share() (problems []Problem) {
+	for _, e := range b.entries {
+		if e.SameAs == "" {
+			continue
+		}
+		at := b.where[e]
+		from := b.named(e.SameAs, e.Symbol)
+		switch {
+		case from == nil:
+			problems = append(problems, at.file.problem(at.i, fmt.Sprintf("%s is the same as %q, which is no entry", e.Key(), e.SameAs), "write family/code of an entry"))
+		case from.SameAs != "":
+			problems = append(problems, at.file.problem(at.i, fmt.Sprintf("%s is the same as %s, which is itself the same as %s", e.Key(), e.SameAs, from.SameAs), "name "+from.SameAs))
+		default:
+			e.inherit(from)
+		}
+	}
+	return problems
+}
+
+// named finds the entry of a key, by symbol where the key has several.
+func (b *builder) named(key, symbol string) *Entry {
+	list := b.byKey[key]
+	for _, e := range list {
+		if len(list) == 1 || e.Named(symbol) {
+			return e
+		}
+	}
+	return nil
+}
+
+type complaint struct{ what, hint string }
+
+// complaints holds one entry against what every entry must have.
+func (b *builder) complaints(e *Entry) (list []complaint) {
+	say := func(hint, format string, args ...any) {
+		list = append(list, complaint{fmt.Sprintf(format, args...), hint})
+	}
+	oneOf := func(key, v string, allowed []string) {
+		if !slices.Contains(allowed, v) {
+			say("one of: "+strings.Join(allowed, ", "), "%s is %q", key, v)
+		}
+	}
+	oneOf("level", e.Level, Levels)
+	oneOf("category", e.Category, Categories)
+	oneOf("retryable", e.Retryable, Retryables)
+	oneOf("scope", e.Scope, Scopes)
+	oneOf("owner", e.Owner, Owners)
+	for _, d := range e.Documents {
+		oneOf("document", d, Documents)
+	}
+	if e.Status && e.Level != "info" {
+		say("a status is no error: level: info, or drop status: true", "a status has level %s", e.Level)
+	}
+	if e.Status != (e.Category == "status") {
+		say("status: true and category: status go together", "status is %v, category is %s", e.Status, e.Category)
+	}
+	for _, l := range e.Links {
+		if !isURL(l) {
+			say("an address that begins with https://", "link %q is not a URL", l)
+		}
+	}
+	for _, c := range e.Consequence {
+		key := c
+		if !strings.Contains(key, "/") {
+			key = e.Family + "/" + c
+		}
+		if len(b.byKey[key]) == 0 {
+			say("name a code of this family, or family/code", "consequence_of names %q, which is no entry", c)
+		}
+	}
+	for _, lang := range []string{"en", "zh"} {
+		for _, c := range textComplaints(e, e.In(lang), lang) {
+			say(c.hint, "%s: %s", lang, c.what)
+		}
+	}
+	if len(e.EN.Causes) != len(e.ZH.Causes) || len(e.EN.Hints) != len(e.ZH.Hints) {
+		say("say the same things in both languages", "%d causes and %d hints in English, %d and %d in Chinese", len(e.EN.Causes), len(e.EN.Hints), len(e.ZH.Causes), len(e.ZH.Hints))
+	}
+	if (e.EN.Versions == "") != (e.ZH.Versions == "") || (e.EN.Readings == "") != (e.ZH.Readings == "") {
+		say("give versions and readings in both languages or in none", "versions or readings in one language only")
+	}
+	return list
+}
+
+var han = regexp.MustCompile(`\p{Han}`)
+
+// emptyHints are advice that names nothing to look at or change.
+var emptyHints = regexp.MustCompile(`(?i)^(check the (error )?code|try again( later)?|retry( later)?|contact (the )?(vendor|support|administrator)|请?(稍后)?重试|联系(客服|技术支持|管理员)|检查错误码)[.。!！]?$`)
+
+func textComplaints(e *Entry, t *Text, lang string) (list []complaint) {
+	say := func(what, hint string) { list = append(list, complaint{what, hint}) }
+	need := func(key, v string) {
+		if strings.TrimSpace(v) == "" {
+			say(key+" is missing", "write it; codes/README.md says what belongs there")
+		} else if lang == "zh" && !han.MatchString(v) {
+			say(key+" has no Chinese in it", "write it in Chinese")
+		}
+	}
+	need("title", t.Title)
+	need("meaning", t.Meaning)
+	need("user_sees", t.UserSees)
+	if utf8.RuneCountInString(t.Title) > 72 {
+		say("title is longer than 72 characters", "say what happened in a few words; the rest goes into meaning")
+	}
+	if !e.Status {
+		need("check", t.Check)
+		if len(t.Causes) == 0 {
+			say("no causes", "list them, most likely first, each with how to tell it")
+		}
+		if len(t.Hints) == 0 {
+			say("no hints", "name something to look at or change: a console page, an SDK option, a REST call, a log field")
+		}
+	}
+	for i, c := range t.Causes {
+		need(fmt.Sprintf("cause %d", i+1), c.Cause)
+		if len(t.Causes) > 1 {
+			need(fmt.Sprintf("tell of cause %d", i+1), c.Tell)
+		}
+	}
+	for i, h := range t.Hints {
+		need(fmt.Sprintf("hint %d", i+1), h)
+		if emptyHints.MatchString(strings.TrimSpace(h)) {
+			say(fmt.Sprintf("hint %d tells nothing: %q", i+1, h), "name something to look at or change: a console page, an SDK option, a REST call, a log field")
+		}
+	}
+	if t.In("{{") {
+		say("a double brace", "words of the family are written {console}")
+	}
+	return list
+}
+
+// In tells whether any text of t contains s.
+func (t *Text) In(s string) bool {
+	all := append([]string{t.Title, t.Meaning, t.UserSees, t.Check, t.Versions, t.Readings}, t.Hints...)
+	for _, c := range t.Causes {
+		all = append(all, c.Cause, c.Tell)
+	}
+	return slices.ContainsFunc(all, func(x string) bool { return strings.Contains(x, s) })
+}
+
+// sharedHints refuses a hint that stands in too many entries. What an entry
+// has by same_as is not counted: there it is one text.
+func (b *builder) sharedHints() (problems []Problem) {
+	users := map[string][]*Entry{}
+	for _, e := range b.entries {
+		for _, lang := range []string{"en", "zh"} {
+			for _, h := range e.In(lang).Hints {
+				if from := b.named(e.SameAs, e.Symbol); from != nil && slices.Contains(from.In(lang).Hints, h) {
+					continue
+				}
+				users[h] = append(users[h], e)
+			}
+		}
+	}
+	for _, h := range slices.Sorted(maps.Keys(users)) {
+		if list := users[h]; len(list) > maxSharedHint {
+			at := b.where[list[maxSharedHint]]
+			problems = append(problems, at.file.problem(at.i, fmt.Sprintf("a hint stands in %d entries: %q", len(list), h), "say what to do about this code; at most three entries may share a hint"))
+		}
+	}
+	return problems
+}
+
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && strings.Contains(u.Host, ".")
+}

@@ -1,0 +1,153 @@
+package codes
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// A Problem is one complaint about a data file: where, what, the line it is
+// about, and what to do.
+type Problem struct {
+	File    string
+	Line    int // 1-based; 0 when it is about the whole file
+	Column  int
+	What    string
+	Snippet string // the line complained of, or empty
+	Hint    string
+}
+
+func (p Problem) Error() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d", p.Line)
+		if p.Column > 0 {
+			fmt.Fprintf(&b, ":%d", p.Column)
+		}
+	}
+	b.WriteString(": " + p.What)
+	if p.Snippet != "" {
+		b.WriteString("\n    " + p.Snippet)
+	}
+	if p.Hint != "" {
+		b.WriteString("\n    hint: " + p.Hint)
+	}
+	return b.String()
+}
+
+// file is one YAML file of the catalogue: a family's description, entries, or both.
+type file struct {
+	Family   `yaml:",inline"`
+	Override bool    `yaml:"override"`
+	Codes    []Entry `yaml:"codes"`
+
+	name string
+	src  []string
+	ast  *ast.File
+}
+
+// line returns where the i-th entry begins, 1-based.
+func (f *file) line(i int) int {
+	p, err := yaml.PathString(fmt.Sprintf("$.codes[%d].code", i))
+	if err != nil {
+		return 0
+	}
+	node, err := p.FilterFile(f.ast)
+	if err != nil || node == nil {
+		return 0
+	}
+	return node.GetToken().Position.Line
+}
+
+func (f *file) problem(i int, what, hint string) Problem {
+	p := Problem{File: f.name, What: what, Hint: hint}
+	if i >= 0 {
+		p.Line = f.line(i)
+	}
+	if p.Line > 0 && p.Line <= len(f.src) {
+		p.Snippet = strings.TrimSpace(f.src[p.Line-1])
+	}
+	return p
+}
+
+// parse reads one file strictly: an unknown key is a problem with its position.
+func parse(name string, data []byte) (*file, *Problem) {
+	f := &file{name: name, src: strings.Split(string(data), "\n")}
+	err := yaml.UnmarshalWithOptions(data, f, yaml.Strict())
+	if err == nil {
+		f.ast, err = parser.ParseBytes(data, 0)
+	}
+	if err != nil {
+		return nil, yamlProblem(name, err)
+	}
+	for i := range f.Codes {
+		f.Codes[i].Family = f.Family.ID
+	}
+	return f, nil
+}
+
+var unknownKey = regexp.MustCompile(`unknown field "([^"]*)"`)
+
+// yamlProblem turns the library's error into a Problem.
+func yamlProblem(name string, err error) *Problem {
+	p := &Problem{File: name, What: err.Error(), Hint: "compare with the entries beside it; indentation counts in YAML"}
+	var ye yaml.Error
+	if errors.As(err, &ye) {
+		p.What = ye.GetMessage()
+		if tk := ye.GetToken(); tk != nil {
+			p.Line, p.Column = tk.Position.Line, tk.Position.Column
+			p.Snippet = strings.TrimSpace(tk.Value)
+		}
+	}
+	if m := unknownKey.FindStringSubmatch(p.What); m != nil {
+		p.What = fmt.Sprintf("unknown key %q", m[1])
+		p.Hint = "codes/README.md lists the keys; is it misspelt, or indented too far?"
+	}
+	return p
+}
+
+// Load reads every *.yaml below fsys and returns the catalogue and what is
+// wrong with it. The catalogue holds what could be read, also when there are
+// problems.
+func Load(fsys fs.FS) (*Catalogue, []Problem) {
+	files, problems := readAll(fsys)
+	b := builder{families: map[string]*Family{}, byKey: map[string][]*Entry{}}
+	problems = append(problems, b.add(files)...)
+	return b.catalogue(), problems
+}
+
+func readAll(fsys fs.FS) (files []*file, problems []Problem) {
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			problems = append(problems, Problem{File: name, What: err.Error(), Hint: "make the file readable or move it away"})
+			return nil
+		}
+		if d.IsDir() || path.Ext(name) != ".yaml" {
+			return nil
+		}
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			problems = append(problems, Problem{File: name, What: err.Error(), Hint: "make the file readable or move it away"})
+			return nil
+		}
+		f, p := parse(name, data)
+		if p != nil {
+			problems = append(problems, *p)
+			return nil
+		}
+		files = append(files, f)
+		return nil
+	})
+	if err != nil {
+		problems = append(problems, Problem{File: ".", What: err.Error()})
+	}
+	return files, problems
+}
