@@ -35,7 +35,7 @@ func (p Problem) Error() string {
 	}
 	b.WriteString(": " + p.What)
 	if p.Snippet != "" {
-		b.WriteString("\n    " + p.Snippet)
+		b.WriteString("\n    " + strings.ReplaceAll(p.Snippet, "\n", "\n    "))
 	}
 	if p.Hint != "" {
 		b.WriteString("\n    hint: " + p.Hint)
@@ -86,7 +86,8 @@ func parse(name string, data []byte) (*file, *Problem) {
 		f.ast, err = parser.ParseBytes(data, 0)
 	}
 	if err != nil {
-		return nil, yamlProblem(name, err)
+		p := YAMLProblem(name, err, "codes/README.md lists the keys; indentation counts in YAML")
+		return nil, &p
 	}
 	for i := range f.Codes {
 		f.Codes[i].Family = f.Family.ID
@@ -96,20 +97,19 @@ func parse(name string, data []byte) (*file, *Problem) {
 
 var unknownKey = regexp.MustCompile(`unknown field "([^"]*)"`)
 
-// yamlProblem turns the library's error into a Problem.
-func yamlProblem(name string, err error) *Problem {
-	p := &Problem{File: name, What: err.Error(), Hint: "compare with the entries beside it; indentation counts in YAML"}
+// YAMLProblem turns the YAML library's error about a data file into a Problem.
+func YAMLProblem(name string, err error, hint string) Problem {
+	p := Problem{File: name, What: err.Error(), Hint: hint}
 	var ye yaml.Error
 	if errors.As(err, &ye) {
 		p.What = ye.GetMessage()
 		if tk := ye.GetToken(); tk != nil {
-			p.Line, p.Column = tk.Position.Line, tk.Position.Column
-			p.Snippet = strings.TrimSpace(tk.Value)
+			p.Line, p.Column, p.Snippet = tk.Position.Line, tk.Position.Column, strings.TrimSpace(tk.Value)
 		}
 	}
 	if m := unknownKey.FindStringSubmatch(p.What); m != nil {
 		p.What = fmt.Sprintf("unknown key %q", m[1])
-		p.Hint = "codes/README.md lists the keys; is it misspelt, or indented too far?"
+		p.Hint = "is it misspelt, or indented too far? " + hint
 	}
 	return p
 }

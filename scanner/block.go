@@ -1,0 +1,220 @@
+package scanner
+
+import (
+	"slices"
+	"strings"
+)
+
+// A record that goes on over several lines is put together up to these bounds.
+const (
+	maxBlockLines = 100
+	maxBlockBytes = 256 << 10
+)
+
+// A block is the lines that one record consists of: usually one, several where
+// an object is printed over many lines or a container runtime split a long one.
+type block struct {
+	lines []line
+	open  bool // it may go on behind the end of the data
+}
+
+func (b *block) start() int { return b.lines[0].start }
+func (b *block) end() int   { return b.lines[len(b.lines)-1].end }
+
+// text joins the lines as the program printed them. The first line keeps the
+// system logger's prefix: it can name a vendor and a time.
+func (b *block) text() string {
+	first := b.lines[0]
+	if len(b.lines) == 1 {
+		return first.prefix + first.text
+	}
+	var s strings.Builder
+	s.WriteString(first.prefix)
+	for i, l := range b.lines {
+		s.WriteString(l.text)
+		if i < len(b.lines)-1 && !l.partial {
+			s.WriteByte('\n')
+		}
+	}
+	return s.String()
+}
+
+// blocks puts blocks together out of one chunk's lines.
+type blocks struct {
+	data []byte
+	done map[int]bool // starts of lines that already belong to a block
+}
+
+// around returns the block that the line at data[hit] belongs to.
+func (c *blocks) around(hit int) block {
+	b := block{lines: []line{lineAt(c.data, hit)}}
+	c.partsBefore(&b)
+	if !b.lines[0].fresh() {
+		c.opener(&b)
+	}
+	c.grow(&b)
+	return b
+}
+
+// before returns the stream's line before start, no further back than the
+// bounds allow from the line at from.
+func (c *blocks) before(start, from int, stream string) (line, bool) {
+	for n := 0; start > 0 && n < maxBlockLines; n++ {
+		l := lineAt(c.data, start-1)
+		if from-l.start > maxBlockBytes {
+			break
+		}
+		if l.stream == stream {
+			return l, !c.done[l.start]
+		}
+		start = l.start
+	}
+	return line{}, false
+}
+
+// partsBefore adds the lines before the block's first one that a runtime split
+// off it.
+func (c *blocks) partsBefore(b *block) {
+	hit := b.lines[0]
+	for len(b.lines) < maxBlockLines {
+		l, ok := c.before(b.start(), hit.start, hit.stream)
+		if !ok || !l.partial || c.tooFar(l.start, hit.start) {
+			return
+		}
+		b.lines = slices.Insert(b.lines, 0, l)
+	}
+}
+
+// tooFar tells whether two lines are further apart than a block may reach.
+func (c *blocks) tooFar(first, last int) bool {
+	return last-first > maxBlockBytes || countLines(c.data[first:last]) > maxBlockLines
+}
+
+// opener looks back for the outermost line that opened the object in which the
+// block's first line stands, and adds the lines between.
+func (c *blocks) opener(b *block) {
+	hit := b.lines[0]
+	var back []line
+	pending, found := 0, 0
+	for at := hit.start; ; {
+		l, ok := c.before(at, hit.start, hit.stream)
+		if !ok || c.tooFar(l.start, hit.start) {
+			break
+		}
+		back = append(back, l)
+		closes, opens := balance(l.text)
+		if opens > pending {
+			found, pending = len(back), 0
+		} else {
+			pending -= opens
+		}
+		pending += closes
+		if l.fresh() && !l.partial {
+			break
+		}
+		at = l.start
+	}
+	back = back[:found]
+	slices.Reverse(back)
+	b.lines = append(back, b.lines...)
+}
+
+// grow adds lines until what the block opened is closed.
+func (c *blocks) grow(b *block) {
+	depth := 0
+	for _, l := range b.lines {
+		depth = deeper(depth, l)
+	}
+	first := b.lines[0]
+	for last := b.lines[len(b.lines)-1]; depth > 0 || last.partial; last = b.lines[len(b.lines)-1] {
+		l, ok, end := c.after(last.end, first)
+		if end {
+			b.open = true
+			return
+		}
+		if !ok || !last.partial && l.fresh() {
+			return
+		}
+		depth = deeper(depth, l)
+		b.lines = append(b.lines, l)
+	}
+}
+
+func deeper(depth int, l line) int {
+	closes, opens := balance(l.text)
+	return max(0, depth-closes) + opens
+}
+
+// after returns the stream's next line behind at; end says that the data ends
+// before one was found and the bounds are not yet reached.
+func (c *blocks) after(at int, first line) (l line, ok, end bool) {
+	for at < len(c.data) {
+		l = lineAt(c.data, at)
+		if c.tooFar(first.start, l.end) {
+			return l, false, false
+		}
+		if l.stream == first.stream {
+			return l, !c.done[l.start], false
+		}
+		at = l.end
+	}
+	return line{}, false, !c.tooFar(first.start, len(c.data))
+}
+
+// unfinished returns the start of the earliest line that may begin a block
+// which goes on behind the end of the data; len(data) when there is none.
+func (c *blocks) unfinished() int {
+	start := len(c.data)
+	for n := 0; start > 0 && n < maxBlockLines; n++ {
+		l := lineAt(c.data, start-1)
+		if len(c.data)-l.start > maxBlockBytes {
+			break
+		}
+		start = l.start
+		if l.stream == "" && l.fresh() {
+			break
+		}
+	}
+	type state struct{ depth, since int }
+	streams := map[string]*state{}
+	for at := start; at < len(c.data); {
+		l := lineAt(c.data, at)
+		at = l.end
+		st := streams[l.stream]
+		if st == nil {
+			st = &state{}
+			streams[l.stream] = st
+		}
+		if c.done[l.start] {
+			st.depth = 0
+			continue
+		}
+		if st.depth == 0 || l.fresh() && st.depth < partialDepth {
+			st.depth, st.since = 0, l.start
+		}
+		st.depth = deeper(st.depth%partialDepth, l)
+		if l.partial {
+			st.depth += partialDepth
+		}
+	}
+	hold := len(c.data)
+	for _, st := range streams {
+		if st.depth > 0 {
+			hold = min(hold, st.since)
+		}
+	}
+	return hold
+}
+
+// partialDepth marks a stream whose last line was only a part.
+const partialDepth = 1 << 20
+
+func countLines(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if c == '\n' {
+			n++
+		}
+	}
+	return n
+}

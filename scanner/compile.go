@@ -1,0 +1,120 @@
+package scanner
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/rules"
+)
+
+// A file is a rules file, compiled.
+type file struct {
+	src       *rules.File
+	cat       *codes.Catalogue
+	words     []word
+	shapes    []*regexp.Regexp
+	sentences []sentence
+	fields    []*regexp.Regexp
+	rules     []rule
+}
+
+type word struct {
+	rules.Word
+	re *regexp.Regexp
+}
+
+type sentence struct {
+	text  string
+	codes []string
+	alone bool
+}
+
+type rule struct {
+	*rules.Rule
+	re           *regexp.Regexp
+	lits         []string
+	code, symbol int // group numbers, -1 for none
+}
+
+func compileFile(f *rules.File, cat *codes.Catalogue) (*file, []rules.Problem) {
+	cf := &file{src: f, cat: cat, fields: compileFields(f)}
+	var problems []rules.Problem
+	for _, w := range f.Words {
+		if re := compile(w.Regex); re != nil {
+			cf.words = append(cf.words, word{w, re})
+		}
+	}
+	for _, s := range f.Shapes {
+		if re := compile(s.Regex); re != nil {
+			cf.shapes = append(cf.shapes, re)
+		}
+	}
+	for _, s := range f.Sentences {
+		cf.sentences = append(cf.sentences, sentence{s.Text, s.Codes, s.Alone})
+	}
+	// The longest sentence that fits is meant: "not in group or chatroom" is
+	// the start of another one.
+	slices.SortStableFunc(cf.sentences, func(a, b sentence) int { return len(b.text) - len(a.text) })
+	for i := range f.Rules {
+		r := &f.Rules[i]
+		re := compile(r.Regex)
+		if re == nil {
+			continue // rules.Parse has said why
+		}
+		lits := literals(r.Regex)
+		if len(lits) == 0 {
+			problems = append(problems, rules.Problem{File: f.Name, Line: f.LineOf("id: " + r.ID),
+				What: "rule " + r.ID + " has no literal that every match must contain", Snippet: r.Regex,
+				Hint: "put a word into the regex that is not optional; without one every line of every file would be tried"})
+			continue
+		}
+		cf.rules = append(cf.rules, rule{r, re, lits, re.SubexpIndex("code"), re.SubexpIndex("symbol")})
+	}
+	return cf, problems
+}
+
+func compileFields(f *rules.File) (list []*regexp.Regexp) {
+	for _, x := range f.Fields {
+		if re := compile(x.Regex); re != nil {
+			list = append(list, re)
+		}
+	}
+	return list
+}
+
+// compile returns nil for what rules.Parse has already complained of.
+func compile(re string) *regexp.Regexp {
+	r, err := regexp.Compile(re)
+	if err != nil {
+		return nil
+	}
+	return r
+}
+
+// has tells whether a family of the file's knows the code.
+func (f *file) has(code string) bool {
+	return slices.ContainsFunc(f.src.Families, func(id string) bool { return f.cat.Has(id, code) })
+}
+
+// codeOf returns the code of a symbol in the first family that knows it.
+func (f *file) codeOf(symbol string) string {
+	for _, id := range f.src.Families {
+		if c := f.cat.CodeOf(id, symbol); c != "" {
+			return c
+		}
+	}
+	return ""
+}
+
+// meant returns the longest sentence in text that stands for the code.
+func (f *file) meant(text, code string) *sentence {
+	for i := range f.sentences {
+		s := &f.sentences[i]
+		if slices.Contains(s.codes, code) && strings.Contains(text, s.text) {
+			return s
+		}
+	}
+	return nil
+}

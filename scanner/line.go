@@ -1,0 +1,261 @@
+package scanner
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/simplifiedchinese"
+)
+
+// A line is one physical line, taken out of what a container runtime or a
+// system logger wrapped around it. Only candidates and their neighbours are
+// ever decoded.
+type line struct {
+	start, end int    // in the chunk; end is behind the newline
+	text       string // what the program printed
+	prefix     string // what the logger put before it, for the first line of a block
+	stream     string // lines of one stream belong together: stdout, stderr, a syslog tag
+	when       string // the envelope's own time
+	partial    bool   // the record goes on in the stream's next line
+	decoded    bool   // text is not what stands in the file
+}
+
+var (
+	criLine    = regexp.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?: |$)`)
+	syslogLine = regexp.MustCompile(`^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (\S+ [\w./@-]+(?:\[\d+\])?): `)
+	logcatLine = regexp.MustCompile(`^(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\s+(\d+\s+\d+ [VDIWEF] [^:]{1,48}): `)
+)
+
+// lineAt returns the decoded line that contains data[i].
+func lineAt(data []byte, i int) line {
+	l := line{start: bytes.LastIndexByte(data[:i], '\n') + 1, end: len(data)}
+	if n := bytes.IndexByte(data[i:], '\n'); n >= 0 {
+		l.end = i + n + 1
+	}
+	raw := bytes.TrimSuffix(bytes.TrimSuffix(data[l.start:l.end], []byte("\n")), []byte("\r"))
+	l.decode(raw)
+	return l
+}
+
+func (l *line) decode(raw []byte) {
+	if len(raw) > 0 {
+		switch c := raw[0]; {
+		case c == '{' && bytes.HasPrefix(raw, []byte(`{"log":"`)):
+			l.docker(string(raw))
+		case c >= '0' && c <= '9':
+			if !l.cri(raw) && !l.prefixed(raw, logcatLine) {
+				l.prefixed(raw, syslogLine)
+			}
+		case c == '<' || c >= 'A' && c <= 'Z':
+			l.prefixed(raw, syslogLine)
+		}
+	}
+	if l.text == "" && !l.decoded && l.prefix == "" {
+		l.text = string(raw)
+	}
+	if !utf8.ValidString(l.text) {
+		if s, err := simplifiedchinese.GB18030.NewDecoder().String(l.text); err == nil && !strings.ContainsRune(s, utf8.RuneError) {
+			l.text, l.decoded = s, true
+		}
+	}
+}
+
+// docker reads a line of a json-file log: {"log":"…\n","stream":"…","time":"…"}.
+func (l *line) docker(raw string) {
+	const head = len(`{"log":`)
+	end := stringEnd(raw, head)
+	if end >= len(raw) {
+		return
+	}
+	body := unescape(raw[head+1 : end-1])
+	rest := raw[end:]
+	l.stream, l.when = "docker "+jsonWord(rest, "stream"), jsonWord(rest, "time")
+	l.text, l.partial = strings.CutSuffix(body, "\n")
+	l.partial, l.decoded = !l.partial, true
+	l.text = strings.TrimSuffix(l.text, "\r")
+}
+
+// jsonWord returns a plain string value of a key in flat JSON.
+func jsonWord(s, key string) string {
+	_, v, ok := strings.Cut(s, `"`+key+`":"`)
+	if !ok {
+		return ""
+	}
+	v, _, _ = strings.Cut(v, `"`)
+	return v
+}
+
+func (l *line) cri(raw []byte) bool {
+	m := criLine.FindSubmatchIndex(raw)
+	if m == nil {
+		return false
+	}
+	l.when, l.stream = string(raw[m[2]:m[3]]), "cri "+string(raw[m[4]:m[5]])
+	l.partial, l.decoded = raw[m[6]] == 'P', true
+	l.text = string(raw[m[1]:])
+	return true
+}
+
+// prefixed takes a system logger's prefix off. rsyslog writes a newline as
+// #012 and a tab as #011.
+func (l *line) prefixed(raw []byte, form *regexp.Regexp) bool {
+	m := form.FindSubmatchIndex(raw)
+	if m == nil {
+		return false
+	}
+	l.prefix, l.stream = string(raw[:m[1]]), string(raw[m[2]:m[3]])
+	l.text = string(raw[m[1]:])
+	if strings.Contains(l.text, "#01") {
+		l.text, l.decoded = strings.NewReplacer("#012", "\n", "#011", "\t").Replace(l.text), true
+	}
+	return true
+}
+
+// fresh tells whether the line begins a record of its own: what continues an
+// object that is printed over several lines begins with a space, a closing
+// bracket or a quoted key.
+func (l *line) fresh() bool {
+	if l.text == "" {
+		return false
+	}
+	switch l.text[0] {
+	case ' ', '\t', '}', ']', '"', '\'':
+		return false
+	}
+	return true
+}
+
+// balance returns how many braces a text closes that it did not open, and how
+// many it leaves open. Braces inside strings don't count.
+func balance(s string) (closes, opens int) {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; c {
+		case '{':
+			opens++
+		case '}':
+			if opens > 0 {
+				opens--
+			} else {
+				closes++
+			}
+		case '"', '\'', '`':
+			if i > 0 && strings.IndexByte(" :,[({=\t", s[i-1]) < 0 {
+				continue
+			}
+			if end := stringEnd(s, i); end < len(s) || len(s) > i+1 && s[len(s)-1] == c {
+				i = end - 1
+			}
+		}
+	}
+	return closes, opens
+}
+
+// unescape takes JSON and JavaScript escapes off. Letters and digits stay
+// escaped: an escaped word was not printed by an SDK, and the prefilter would
+// not see it.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 >= len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case 'n':
+			b.WriteByte('\n')
+		case 't':
+			b.WriteByte('\t')
+		case 'r':
+		case 'u', 'x':
+			r, n := hexEscape(s[i:])
+			if n == 0 {
+				b.WriteByte('\\')
+				b.WriteByte(s[i])
+				continue
+			}
+			b.WriteRune(r)
+			i += n - 1
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}
+
+// hexEscape reads uXXXX or xXX at the start of s, surrogate pairs included; n
+// is 0 for what stays as it is.
+func hexEscape(s string) (r rune, n int) {
+	digits := 4
+	if s[0] == 'x' {
+		digits = 2
+	}
+	r, ok := hex(s, 1, digits)
+	if !ok || isWord(r) {
+		return 0, 0
+	}
+	if r >= 0xD800 && r < 0xDC00 && len(s) >= 11 && s[5] == '\\' && s[6] == 'u' {
+		if low, ok := hex(s, 7, 4); ok && low >= 0xDC00 && low < 0xE000 {
+			return (r-0xD800)<<10 + (low - 0xDC00) + 0x10000, 11
+		}
+	}
+	return r, 1 + digits
+}
+
+func hex(s string, at, digits int) (r rune, ok bool) {
+	if len(s) < at+digits {
+		return 0, false
+	}
+	for _, c := range []byte(s[at : at+digits]) {
+		d := unhex(c)
+		if d < 0 {
+			return 0, false
+		}
+		r = r<<4 | rune(d)
+	}
+	return r, true
+}
+
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+func isWord(r rune) bool {
+	return r < 0x80 && isKeyByte(byte(r)) && r != '-' && r != '.' && r != '@' && r != '$'
+}
+
+// unpercent takes URL encoding off, letters and digits excepted.
+func unpercent(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '+':
+			b.WriteByte(' ')
+		case s[i] == '%':
+			if r, ok := hex(s, i+1, 2); ok && !isWord(r) {
+				b.WriteByte(byte(r))
+				i += 2
+				continue
+			}
+			b.WriteByte('%')
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}

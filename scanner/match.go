@@ -1,0 +1,167 @@
+package scanner
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/imwatch/imwatch/rules"
+)
+
+// weigh collects what speaks for a candidate.
+func (f *file) weigh(text string, objs []object, c *candidate, t tags) {
+	if c.rule != nil && c.rule.Gives != "" {
+		c.prove(c.rule.Gives)
+	}
+	if c.text != "" && c.rule != nil {
+		if f.meant(c.text, c.code) != nil || c.cut && f.begun(c.text, c.code) {
+			c.prove("sentence")
+		} else if c.inner != nil && (f.meant(c.inner.text, c.inner.code) != nil || f.meant(c.text, c.inner.code) != nil) {
+			c.prove("sentence")
+		} else if s := f.other(c.text); s != nil {
+			c.basis = append(c.basis, "sentence of "+s.codes[0])
+		}
+	}
+	if c.rule == nil || c.rule.Object == nil {
+		if t.sdk {
+			c.prove("sdk")
+		}
+		if t.vendor {
+			c.prove("vendor")
+		}
+		return
+	}
+	if c.obj >= 0 && f.shaped(text[objs[c.obj].start:objs[c.obj].end]) {
+		c.prove("shape")
+	}
+	// A tag on the line proves an object only if it looks like the SDK's.
+	if c.obj >= 0 && (c.text != "" || !c.foreign) {
+		if t.sdk {
+			c.prove("sdk")
+		}
+		if t.vendor {
+			c.prove("vendor")
+		}
+	}
+}
+
+// begun tells whether a text that was cut off is the start of a sentence for
+// the code.
+func (f *file) begun(text, code string) bool {
+	const enough = 10
+	return len(text) >= enough && slices.ContainsFunc(f.sentences, func(s sentence) bool {
+		return slices.Contains(s.codes, code) && strings.HasPrefix(s.text, text)
+	})
+}
+
+// other returns a sentence of the table that stands in a text.
+func (f *file) other(text string) *sentence {
+	for i := range f.sentences {
+		if strings.Contains(text, f.sentences[i].text) {
+			return &f.sentences[i]
+		}
+	}
+	return nil
+}
+
+// proofs are the basis words that prove a family; the others only explain.
+var proofs = []string{"symbol", "sentence", "sdk", "vendor", "shape", "range"}
+
+func proven(basis []string) bool {
+	return slices.ContainsFunc(basis, func(b string) bool { return slices.Contains(proofs, b) })
+}
+
+// match makes a Match of a candidate; ok is false when it is none: nothing
+// proves it and it does not look like the SDK's either.
+func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
+	m = Match{Group: f.src.Group, Code: c.code, Symbol: c.symbol, Text: c.text, Basis: c.basis, Known: f.has(c.code)}
+	if c.rule != nil {
+		m.Rule = c.rule.Rule
+	} else {
+		m.Rule = f.sentenceRule()
+	}
+	if c.inner != nil {
+		m.Inner = &Inner{c.inner.code, c.inner.text}
+	}
+	m.Families, m.Proved = f.order(t)
+	if m.Code == "0" && m.Symbol == "" && slices.Contains(c.basis, "sentence") {
+		m.Symbol = f.errorSymbol("0")
+	}
+	if c.rule != nil && c.rule.Object != nil && !proven(c.basis) {
+		// Nobody's yet. A plain number with other keys beside it is not even a question.
+		m.Bare = c.text == ""
+		return m, m.Known && m.Code != "0" && !c.foreign
+	}
+	if !m.Known && c.rule != nil && !c.rule.Unknown && !slices.Contains(c.basis, "sdk") && !slices.Contains(c.basis, "shape") {
+		return m, false
+	}
+	return m, true
+}
+
+// holds tells whether what the rule needs beside the match is there.
+func (f *file) holds(c *candidate, t tags) bool {
+	if c.rule.Needs == "vendor" {
+		return (t.vendor || t.sdk) && f.has(c.code)
+	}
+	return c.rule.Unknown || c.symbol != "" || c.rule.Gives != "range" || f.has(c.code)
+}
+
+// sentenceRule stands for what was found by its text alone.
+func (f *file) sentenceRule() *rules.Rule {
+	name := strings.TrimSuffix(f.src.Name, ".yaml")
+	return &rules.Rule{ID: name[strings.LastIndexByte(name, '/')+1:] + "-sentence", File: f.src}
+}
+
+// errorSymbol returns the symbol of the entry of a code that is an error, where
+// the same number is also a status.
+func (f *file) errorSymbol(code string) string {
+	for _, id := range f.src.Families {
+		for _, e := range f.cat.Lookup(id, code) {
+			if !e.Status {
+				return e.Symbol
+			}
+		}
+	}
+	return ""
+}
+
+// order puts the family that the line names first.
+func (f *file) order(t tags) (families []string, proved bool) {
+	families = slices.Clone(f.src.Families)
+	if len(t.families) == 1 {
+		families = slices.DeleteFunc(families, func(id string) bool { return id == t.families[0] })
+		families = append([]string{t.families[0]}, families...)
+	}
+	return families, len(t.families) == 1 || len(families) == 1
+}
+
+// capture fills in the fields that stand beside the code.
+func (s *Scanner) capture(m *Match, text string) {
+	m.Fields = map[string]string{}
+	plain := unescape(text)
+	if strings.Contains(plain, "%22") {
+		plain = unpercent(plain)
+	}
+	if m.Rule.Regex != "" {
+		for _, f := range s.files {
+			if f.src == m.Rule.File {
+				captureAll(m.Fields, f.fields, plain)
+			}
+		}
+	}
+	captureAll(m.Fields, s.fields, plain)
+}
+
+func captureAll(into map[string]string, list []*regexp.Regexp, text string) {
+	for _, re := range list {
+		m := re.FindStringSubmatch(text)
+		if m == nil {
+			continue
+		}
+		for i, name := range re.SubexpNames() {
+			if name != "" && m[i] != "" && into[name] == "" {
+				into[name] = m[i]
+			}
+		}
+	}
+}

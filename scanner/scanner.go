@@ -1,0 +1,216 @@
+// Package scanner finds the error codes of instant-messaging SDKs in log
+// lines: bytes in, matches out. It has no clock, no I/O, no state between
+// calls and starts no goroutine.
+//
+// A multi-literal prefilter runs over the whole chunk; only lines with a hit
+// are decoded, put together with the lines of the same record, and shown to
+// the rules. What the prefilter passes over, no rule could find.
+package scanner
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/rules"
+	"golang.org/x/text/encoding/simplifiedchinese"
+)
+
+// A Scanner holds compiled rules. It is safe for concurrent use.
+type Scanner struct {
+	files  []*file
+	fields []*regexp.Regexp // of files without a family: captured beside any code
+	search *searcher
+}
+
+// A Block is the lines of one record and the codes found in it.
+type Block struct {
+	Start, End int    // in the data given to Scan; with records of two streams interleaved, others' lines can lie between
+	Text       string // as the program printed it: unwrapped, joined, in UTF-8
+	When       string // the time that a container runtime wrote beside it, or ""
+	Decoded    bool   // Text is not what stands in the file
+	Partial    bool   // the record was cut off
+	Matches    []Match
+}
+
+// A Match is a code found in a block.
+type Match struct {
+	Rule     *rules.Rule
+	Group    string   // of the rules that found it
+	Families []string // that it can be, the likeliest first
+	Proved   bool     // the line names the first of Families
+	Code     string   // as printed, or as the symbol or text stands for
+	Symbol   string   // as printed, or ""
+	Text     string   // the vendor's own text, or ""
+	Inner    *Inner   // the cause inside a nested error
+	Basis    []string // what proves it; empty: nothing does
+	Bare     bool     // a number without any text: counts only where somebody says whose it is
+	Known    bool     // the catalogue has it
+	Fields   map[string]string
+}
+
+// Inner is the cause that stands inside a nested error.
+type Inner struct{ Code, Text string }
+
+// New compiles rules against a catalogue. It refuses a rule that has no
+// literal for the prefilter, and a rule of the user's that fails its own
+// examples (those of the built-in ones are checked by the tests).
+func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
+	s := &Scanner{}
+	var problems []rules.Problem
+	lits := []string{" stdout P ", " stderr P "}
+	for _, f := range set.Files {
+		if len(f.Families) == 0 {
+			s.fields = append(s.fields, compileFields(f)...)
+			continue
+		}
+		cf, ps := compileFile(f, cat)
+		problems = append(problems, ps...)
+		s.files = append(s.files, cf)
+		for _, r := range cf.rules {
+			lits = append(lits, r.lits...)
+		}
+		for _, st := range cf.sentences {
+			lits = append(lits, st.text)
+		}
+	}
+	s.search = newSearcher(inEncodings(lits))
+	if len(problems) == 0 {
+		for _, f := range s.files {
+			if !f.src.BuiltIn {
+				problems = append(problems, s.examples(f)...)
+			}
+		}
+	}
+	return s, problems
+}
+
+// inEncodings adds to Chinese literals their forms in GB18030 and in \u escapes.
+func inEncodings(lits []string) []string {
+	out := slices.Clone(lits)
+	for _, l := range lits {
+		if !slices.ContainsFunc([]byte(l), func(c byte) bool { return c >= 0x80 }) {
+			continue
+		}
+		if gb, err := simplifiedchinese.GB18030.NewEncoder().String(l); err == nil {
+			out = append(out, gb)
+		}
+		var lower, upper string
+		for _, r := range l {
+			lower += fmt.Sprintf(`\u%04x`, r)
+			upper += fmt.Sprintf(`\u%04X`, r)
+		}
+		out = append(out, lower, upper)
+	}
+	return out
+}
+
+// Scan finds the matches in data, which holds complete lines of one file, and
+// gives emit each block that has any, in the order of their starts. It returns
+// how many bytes it is done with; the rest may go on behind the data and must
+// be offered again with more. With final it is done with all of it.
+func (s *Scanner) Scan(data []byte, final bool, emit func(*Block)) (consumed int) {
+	return s.scan(data, final, s.candidates, emit)
+}
+
+// scan is Scan with the prefilter as a parameter, so that a test can hold it
+// against a loop over all lines. candidates calls visit with a place in each
+// line that must be looked at, in order; visit returns where to go on.
+func (s *Scanner) scan(data []byte, final bool, candidates func([]byte, func(int) int), emit func(*Block)) int {
+	c := blocks{data: data, done: map[int]bool{}}
+	var found []block
+	candidates(data, func(hit int) int {
+		b, next := c.take(hit)
+		if b != nil {
+			found = append(found, *b)
+		}
+		return next
+	})
+	hold := len(data)
+	if !final {
+		hold = settle(found, c.unfinished())
+	}
+	slices.SortStableFunc(found, func(a, b block) int { return a.start() - b.start() })
+	for i := range found {
+		if found[i].end() <= hold {
+			if b := s.evaluate(&found[i]); b != nil {
+				emit(b)
+			}
+		}
+	}
+	return hold
+}
+
+// take makes the block around a hit, unless the line belongs to one already.
+func (c *blocks) take(hit int) (b *block, next int) {
+	start := bytes.LastIndexByte(c.data[:hit], '\n') + 1
+	next = len(c.data)
+	if n := bytes.IndexByte(c.data[hit:], '\n'); n >= 0 {
+		next = hit + n + 1
+	}
+	if c.done[start] {
+		return nil, next
+	}
+	blk := c.around(hit)
+	for _, l := range blk.lines {
+		c.done[l.start] = true
+	}
+	return &blk, next
+}
+
+// settle moves the place up to which everything is finished before every block
+// that reaches over it.
+func settle(found []block, hold int) int {
+	for moved := true; moved; {
+		moved = false
+		for i := range found {
+			b := &found[i]
+			if b.start() < hold && (b.end() > hold || b.open) {
+				hold, moved = b.start(), true
+			}
+		}
+	}
+	return hold
+}
+
+// candidates visits the lines that hold a literal of a rule, and the long
+// lines of docker's logs, which a runtime may have cut in the middle of one.
+func (s *Scanner) candidates(data []byte, visit func(int) int) {
+	long := -1
+	if bytes.HasPrefix(data, []byte(`{"log":"`)) {
+		long = nextLong(data, 0)
+	}
+	for at := 0; at < len(data); {
+		hit := s.search.find(data, at) - 1
+		if hit < 0 && long < 0 {
+			return
+		}
+		if long >= 0 && (hit < 0 || long <= hit) {
+			at = visit(long)
+			long = nextLong(data, at)
+			continue
+		}
+		at = visit(hit)
+	}
+}
+
+// Docker splits what a program prints after 16 KiB.
+const dockerPart = 16 << 10
+
+// nextLong returns the start of the first line at or after from that is long
+// enough to be a part of one, or -1.
+func nextLong(data []byte, from int) int {
+	for at := from; at < len(data); {
+		n := bytes.IndexByte(data[at:], '\n')
+		if n < 0 {
+			n = len(data) - at - 1
+		}
+		if n >= dockerPart {
+			return at
+		}
+		at += n + 1
+	}
+	return -1
+}
