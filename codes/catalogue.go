@@ -209,6 +209,9 @@ var Embedded = sync.OnceValue(func() *Catalogue {
 	return c
 })
 
+// EmbeddedVersion is the version of the embedded catalogue; it decodes nothing.
+func EmbeddedVersion() string { return fingerprint(embedded) }
+
 // Marshal writes the catalogue in the form the program embeds: a line a
 // family, then a line an entry with its index columns and its JSON.
 func (c *Catalogue) Marshal() ([]byte, error) {

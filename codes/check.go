@@ -88,7 +88,10 @@ func (b *builder) addEntry(f *file, i int, e *Entry) *Problem {
 	}
 	for _, other := range b.byKey[e.Key()] {
 		if other.Symbol == e.Symbol || e.Symbol == "" || other.Symbol == "" {
-			at := b.where[other]
+			at, ok := b.where[other]
+			if !ok {
+				return bad(e.Key()+" is in the catalogue already", "an overlay has only level, owner, runbook and hints")
+			}
 			return bad(e.Key()+" stands here and in "+fmt.Sprintf("%s:%d", at.file.name, at.file.line(at.i)), "one number with two meanings needs two symbols; otherwise merge the two")
 		}
 	}

@@ -179,3 +179,8 @@ func (f *Family) fill(t Text, lang string) Text {
 	}
 	return t
 }
+
+// DocumentRows counts the rows of each vendor document as published, so that
+// coverage can be told: the Easemob Web table of the legacy documentation, its
+// later Chinese edition, Agora's English and Chinese editions, JMessage Web.
+var DocumentRows = map[string]int{"easemob-web-legacy": 87, "easemob-web-zh": 30, "agora-chat-web-en": 29, "agora-chat-web-zh": 70, "jmessage-web": 76}

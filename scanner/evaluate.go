@@ -38,6 +38,7 @@ type candidate struct {
 	code     string
 	symbol   string
 	text     string
+	evidence string
 	inner    *candidate
 	obj      int // the object it stands in, or -1
 	pos, end int
@@ -171,7 +172,7 @@ func (f *file) objectCandidates(text string, objs []object) (own []*candidate) {
 			continue
 		}
 		for _, m := range r.re.FindAllStringSubmatchIndex(text, maxMatches) {
-			c := &candidate{rule: r, code: text[m[2*r.code]:m[2*r.code+1]], pos: m[0], end: m[1], obj: -1}
+			c := &candidate{rule: r, code: text[m[2*r.code]:m[2*r.code+1]], evidence: text[m[0]:m[1]], pos: m[0], end: m[1], obj: -1}
 			key := keyStart(text, m[0], m[2*r.code])
 			if obj, _ := enclosing(objs, key); obj >= 0 {
 				if byObject[obj] != nil {
@@ -285,7 +286,7 @@ func (f *file) plainCandidates(text string, own []*candidate, t tags) []*candida
 			continue
 		}
 		for _, m := range r.re.FindAllStringSubmatchIndex(text, maxMatches) {
-			c := &candidate{rule: r, pos: m[0], end: m[1], obj: -1}
+			c := &candidate{rule: r, evidence: text[m[0]:m[1]], pos: m[0], end: m[1], obj: -1}
 			if r.symbol >= 0 && m[2*r.symbol] >= 0 {
 				c.symbol = text[m[2*r.symbol]:m[2*r.symbol+1]]
 				if c.code = f.codeOf(c.symbol); c.code == "" {
@@ -352,7 +353,7 @@ func (f *file) sentenceCandidates(text string, objs []object, own []*candidate) 
 		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) || slices.Contains(s.codes, c.code) }) {
 			continue
 		}
-		c := &candidate{pos: from, end: from + len(s.text), obj: -1, text: s.text}
+		c := &candidate{pos: from, end: from + len(s.text), obj: -1, text: s.text, evidence: s.text}
 		if m := sentenceNumber.FindStringSubmatch(text[max(0, from-48):from]); m != nil && slices.Contains(s.codes, m[1]) {
 			c.code = m[1]
 			c.prove("number")

@@ -29,7 +29,7 @@ func (s *Scanner) examples(f *file) (problems []rules.Problem) {
 				say(e, fmt.Sprintf("finds %s where its example says %s", m.Code, e.Code), "mend the regex, or the code before the line")
 			case innerCode(m) != e.Inner:
 				say(e, fmt.Sprintf("finds the cause %q where its example says %q", innerCode(m), e.Inner), "write CODE/CAUSE before the line")
-			case e.Undecided == proven(m.Basis):
+			case e.Undecided == m.Proven():
 				say(e, fmt.Sprintf("finds code %s with proof %v", e.Code, m.Basis), "a code with ? is one that nothing proves")
 			case !e.Undecided && !m.Known && !r.Unknown:
 				say(e, "finds code "+e.Code+", which the catalogue does not have", "add it under codes/")
@@ -68,7 +68,7 @@ func (s *Scanner) ofRule(text, id string) (found *Match) {
 func (s *Scanner) any(text string) (found *Match) {
 	s.Scan([]byte(text+"\n"), true, func(b *Block) {
 		for i := range b.Matches {
-			if m := &b.Matches[i]; proven(m.Basis) && !slices.Contains([]string{"0"}, m.Code) {
+			if m := &b.Matches[i]; m.Proven() && !slices.Contains([]string{"0"}, m.Code) {
 				found = m
 			}
 		}

@@ -74,7 +74,7 @@ func proven(basis []string) bool {
 // match makes a Match of a candidate; ok is false when it is none: nothing
 // proves it and it does not look like the SDK's either.
 func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
-	m = Match{Group: f.src.Group, Code: c.code, Symbol: c.symbol, Text: c.text, Basis: c.basis, Known: f.has(c.code)}
+	m = Match{Group: f.src.Group, Code: c.code, Symbol: c.symbol, Text: c.text, Evidence: strings.TrimSpace(c.evidence), Basis: c.basis, Known: f.has(c.code)}
 	if c.rule != nil {
 		m.Rule = c.rule.Rule
 	} else {
@@ -164,4 +164,19 @@ func captureAll(into map[string]string, list []*regexp.Regexp, text string) {
 			}
 		}
 	}
+}
+
+// Proven tells whether the line itself proves the code to be one of the
+// group's.
+func (m *Match) Proven() bool { return proven(m.Basis) }
+
+// Confidence grades what proves the match: high for a printed symbol, the SDK's
+// own tag, a range of its own, or a number with the text that belongs to it;
+// medium for the rest.
+func (m *Match) Confidence() string {
+	has := func(b string) bool { return slices.Contains(m.Basis, b) }
+	if has("symbol") || has("sdk") || has("range") || has("sentence") && m.Rule.Regex != "" || has("sentence") && has("number") || has("vendor") && has("shape") {
+		return "high"
+	}
+	return "medium"
 }

@@ -44,6 +44,7 @@ type Match struct {
 	Code     string   // as printed, or as the symbol or text stands for
 	Symbol   string   // as printed, or ""
 	Text     string   // the vendor's own text, or ""
+	Evidence string   // the few characters that were matched, as they stand in the line
 	Inner    *Inner   // the cause inside a nested error
 	Basis    []string // what proves it; empty: nothing does
 	Bare     bool     // a number without any text: counts only where somebody says whose it is

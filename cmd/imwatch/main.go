@@ -1,0 +1,119 @@
+// Imwatch finds the error codes of instant-messaging SDKs in log files and says
+// what they mean.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, as the contract lists them.
+const (
+	exitOK       = 0
+	exitFindings = 1  // findings at or above --fail-on, problems found by check, nothing to explain
+	exitPartial  = 2  // some input could not be read
+	exitUsage    = 64 // wrong flags or arguments
+	exitNoInput  = 66 // no input exists
+	exitInternal = 70
+	exitConfig   = 78
+)
+
+// exit is an error with an exit code. With a nil err all has been said.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exit) Unwrap() error { return e.err }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the program: everything but the process around it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot(stdin)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var e exit
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &e):
+		if e.err != nil {
+			complain(stderr, e.err)
+		}
+		return e.code
+	}
+	// What cobra itself refuses is about flags and arguments.
+	complain(stderr, err)
+	fmt.Fprintln(stderr, "hint: imwatch --help lists the commands, imwatch COMMAND --help its flags")
+	return exitUsage
+}
+
+func complain(w io.Writer, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(w, "imwatch: "+redact.Terminal(line))
+	}
+}
+
+func newRoot(stdin io.Reader) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "imwatch",
+		Short: "Find the error codes of instant-messaging SDKs in logs, and say what they mean",
+		Long: `imwatch finds the error codes of instant-messaging SDKs (Easemob, Agora Chat, JMessage) in log
+files and says what each means for that vendor, why it happens and what to do next, in English and Chinese.`,
+		Example: `  imwatch scan /var/log/im            # what happened in these logs?
+  imwatch explain 206                 # what does this code mean?
+  imwatch explain '{"type":28,"message":"token not assign error"}'`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.AddCommand(newScan(), newExplain(stdin), newCodes(), newCheck(), newVersion())
+	return root
+}
+
+// language is the default of --lang: Chinese where the locale is.
+func language() string {
+	for _, v := range []string{"IMWATCH_LANG", "LC_ALL", "LC_MESSAGES", "LANG"} {
+		if s := os.Getenv(v); s != "" {
+			if strings.HasPrefix(s, "zh") {
+				return "zh"
+			}
+			return "en"
+		}
+	}
+	return "en"
+}
+
+func checkLanguage(lang string) error {
+	switch lang {
+	case "en", "zh", "both":
+		return nil
+	}
+	return exit{exitUsage, fmt.Errorf("--lang %q is not a language\nhint: en, zh or both", lang)}
+}

@@ -1,0 +1,273 @@
+// Package annotator adds the catalogue's text to a finding and writes the
+// event: one JSON object a line, in the fields of the contract.
+package annotator
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/internal/finding"
+)
+
+// MaxEvent bounds an event's JSON, in bytes.
+const MaxEvent = 8 << 10
+
+// Options say which of the catalogue's text goes into events.
+type Options struct {
+	Language string // en, zh or both
+	Brief    bool   // only the title and the first hint
+	Host     Host
+}
+
+// Host names the machine that reads; empty fields are left out.
+type Host struct{ Name, ID string }
+
+// An Annotator writes events. It is safe for concurrent use.
+type Annotator struct {
+	cat   *codes.Catalogue
+	o     Options
+	mu    sync.RWMutex
+	texts map[textKey]*text
+}
+
+type textKey struct{ family, code, symbol string }
+
+// text is what the catalogue says about a code, as JSON, encoded once.
+type text struct {
+	entry   *codes.Entry
+	level   string
+	message string
+	im      [][]byte // members of im, the most needed first
+	tail    []byte   // language-independent members of im
+}
+
+// New returns an annotator over a catalogue.
+func New(cat *codes.Catalogue, o Options) *Annotator {
+	return &Annotator{cat: cat, o: o, texts: map[textKey]*text{}}
+}
+
+// Level is an event's level: the catalogue's, or warn for a code that it does
+// not have.
+func (a *Annotator) Level(f *finding.Finding) string { return a.text(f).level }
+
+// Entry is the catalogue's entry for a finding, or nil.
+func (a *Annotator) Entry(f *finding.Finding) *codes.Entry { return a.text(f).entry }
+
+// Message is one line a person can act on.
+func (a *Annotator) Message(f *finding.Finding) string { return a.text(f).message }
+
+func (a *Annotator) text(f *finding.Finding) *text {
+	key := textKey{family: f.Family, code: f.Code, symbol: f.Symbol}
+	a.mu.RLock()
+	t := a.texts[key]
+	a.mu.RUnlock()
+	if t != nil {
+		return t
+	}
+	t = a.encode(f)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	// Codes come from lines too: what nobody knows must not fill memory.
+	if t.entry != nil || len(a.texts) < 4096 {
+		a.texts[key] = t
+	}
+	return t
+}
+
+func (a *Annotator) languages() []string {
+	if a.o.Language == "both" {
+		return []string{"en", "zh"}
+	}
+	if a.o.Language == "zh" {
+		return []string{"zh"}
+	}
+	return []string{"en"}
+}
+
+func (a *Annotator) encode(f *finding.Finding) *text {
+	e := a.cat.Entry(f.Family, f.Code, f.Symbol)
+	langs := a.languages()
+	if e == nil {
+		return &text{level: "warn", message: f.Family + " " + f.Code + ": " + unknownTitle(langs[0])}
+	}
+	t := &text{entry: e, level: e.Level, message: strings.TrimSpace(f.Family + " " + f.Code + " " + e.Symbol)}
+	t.message += ": " + e.In(langs[0]).Title
+	var b object
+	b.str("category", e.Category)
+	b.str("retryable", e.Retryable)
+	b.str("scope", e.Scope)
+	b.str("owner", e.Owner)
+	b.str("runbook", e.Runbook)
+	t.tail = b.members()
+	for _, part := range []string{"title", "hints", "description", "causes"} {
+		if a.o.Brief && (part == "description" || part == "causes") {
+			break
+		}
+		var b object
+		for _, lang := range langs {
+			a.part(&b, part, lang, e.In(lang))
+		}
+		t.im = append(t.im, b.members())
+	}
+	return t
+}
+
+func unknownTitle(lang string) string {
+	if lang == "zh" {
+		return "目录里没有的错误码"
+	}
+	return "a code that the catalogue does not have"
+}
+
+// part adds one kind of text; English goes by the plain name.
+func (a *Annotator) part(b *object, part, lang string, t *codes.Text) {
+	name := part
+	if lang == "zh" {
+		name += "_zh"
+	}
+	switch part {
+	case "title":
+		b.str(name, t.Title)
+	case "hints":
+		hints := t.Hints
+		if a.o.Brief && len(hints) > 1 {
+			hints = hints[:1]
+		}
+		b.strs(name, hints)
+	case "description":
+		b.str(name, t.Meaning)
+	case "causes":
+		var causes []string
+		for _, c := range t.Causes {
+			causes = append(causes, c.Cause)
+		}
+		b.strs(name, causes)
+	}
+}
+
+// Append appends the event's JSON and a newline. It is at most MaxEvent bytes:
+// what must go, goes in this order: causes, description, the original's end,
+// all hints.
+func (a *Annotator) Append(dst []byte, f *finding.Finding) []byte {
+	t := a.text(f)
+	original := f.Original
+	for parts := len(t.im); ; parts-- {
+		out := a.event(dst, f, t, max(parts, 0), original)
+		if len(out)-len(dst) < MaxEvent || parts <= 0 {
+			return append(out, '\n')
+		}
+		if parts == 2 && len(original) > 512 {
+			original = strings.ToValidUTF8(original[:512], "") + "…"
+			parts++
+		}
+	}
+}
+
+func (a *Annotator) event(dst []byte, f *finding.Finding, t *text, parts int, original string) []byte {
+	root := object{buf: dst}
+	root.time("@timestamp", f.Time)
+	root.str("message", t.message)
+	root.sub("log", func(o *object) {
+		o.str("level", t.level)
+		o.sub("file", func(o *object) { o.str("path", f.Path) })
+		o.int("offset", f.Offset)
+		o.strs("flags", f.Flags)
+	})
+	root.sub("event", func(o *object) {
+		o.str("id", f.ID)
+		o.str("kind", "event")
+		o.str("action", f.Action)
+		o.str("code", f.Family+"/"+f.Code)
+		if t.entry != nil && len(t.entry.Links) > 0 {
+			o.str("reference", t.entry.Links[0])
+		}
+		o.time("created", f.Created)
+		o.str("original", original)
+	})
+	root.sub("error", func(o *object) {
+		o.str("code", f.Code)
+		symbol := f.Symbol
+		if symbol == "" && t.entry != nil {
+			symbol = t.entry.Symbol
+		}
+		o.str("type", symbol)
+		o.str("message", f.Text)
+	})
+	root.sub("http", func(o *object) {
+		o.sub("response", func(o *object) { o.num("status_code", f.Fields["http_status"]) })
+	})
+	root.sub("im", func(o *object) { a.im(o, f, t, parts) })
+	a.subjects(&root, f)
+	root.sub("rule", func(o *object) { o.str("id", f.Rule) })
+	root.sub("service", func(o *object) { o.str("name", f.Service) })
+	root.sub("host", func(o *object) { o.str("name", a.o.Host.Name); o.str("id", a.o.Host.ID) })
+	if len(f.Labels) > 0 {
+		root.sub("labels", func(o *object) {
+			for _, k := range sortedKeys(f.Labels) {
+				o.str(k, f.Labels[k])
+			}
+		})
+	}
+	return root.close()
+}
+
+func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
+	o.str("family", f.Family)
+	if fam := a.cat.Family(f.Family); fam != nil {
+		o.str("group", fam.Group)
+		o.str("vendor", fam.Vendor)
+		o.str("platform", fam.Platform)
+	}
+	o.sub("sdk", func(o *object) { o.str("version", f.Fields["sdk_version"]) })
+	o.str("app_key", strings.ReplaceAll(f.Fields["app_key"], "/", "#"))
+	o.str("confidence", f.Confidence)
+	o.strs("basis", f.Basis)
+	o.strs("alternatives", f.Alternatives)
+	if in := f.Inner; in != nil {
+		o.sub("inner", func(o *object) {
+			o.str("family", in.Family)
+			o.str("code", in.Code)
+			if e := a.cat.Entry(in.Family, in.Code, in.Symbol); e != nil {
+				o.str("type", e.Symbol)
+			}
+			o.str("message", in.Text)
+		})
+	}
+	o.int("count", int64(f.Count))
+	for _, k := range []string{"operation", "group_id", "chatroom_id"} {
+		o.str(k, f.Fields[k])
+	}
+	for _, k := range []string{"message", "target", "session"} {
+		o.sub(k, func(o *object) { o.str("id", f.Fields[k+"_id"]) })
+	}
+	o.str("catalogue_version", a.cat.Version())
+	o.join(t.tail)
+	for _, p := range t.im[:min(parts, len(t.im))] {
+		o.join(p)
+	}
+}
+
+func (a *Annotator) subjects(root *object, f *finding.Finding) {
+	root.sub("user", func(o *object) { o.str("id", f.Fields["user_id"]) })
+	root.sub("client", func(o *object) {
+		o.str("address", f.Fields["client_address"])
+		o.num("port", f.Fields["client_port"])
+	})
+	root.sub("trace", func(o *object) { o.str("id", f.Fields["trace_id"]) })
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+func appendTime(b []byte, t time.Time) []byte { return t.UTC().AppendFormat(b, timeFormat) }

@@ -1,0 +1,154 @@
+package annotator
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// An object appends the members of one JSON object to a buffer. It leaves out
+// what has no value, so that no event carries a null, an empty string or an
+// empty list. It is written by hand, and not by an encoder, so that the
+// catalogue's text is encoded once for a code and not once for an event.
+type object struct {
+	buf []byte
+	n   int // members written
+}
+
+func (o *object) name(k string) {
+	if o.n == 0 {
+		o.buf = append(o.buf, '{')
+	} else {
+		o.buf = append(o.buf, ',')
+	}
+	o.n++
+	o.buf = appendString(o.buf, k)
+	o.buf = append(o.buf, ':')
+}
+
+func (o *object) str(k, v string) {
+	if v != "" {
+		o.name(k)
+		o.buf = appendString(o.buf, v)
+	}
+}
+
+func (o *object) strs(k string, v []string) {
+	if len(v) == 0 {
+		return
+	}
+	o.name(k)
+	o.buf = append(o.buf, '[')
+	for i, s := range v {
+		if i > 0 {
+			o.buf = append(o.buf, ',')
+		}
+		o.buf = appendString(o.buf, s)
+	}
+	o.buf = append(o.buf, ']')
+}
+
+func (o *object) int(k string, v int64) {
+	o.name(k)
+	o.buf = strconv.AppendInt(o.buf, v, 10)
+}
+
+// num writes a number that a rule captured, and nothing when it is none: the
+// text comes from a log line.
+func (o *object) num(k, v string) {
+	if n, err := strconv.ParseUint(v, 10, 31); err == nil {
+		o.int(k, int64(n))
+	}
+}
+
+func (o *object) time(k string, t time.Time) {
+	o.name(k)
+	o.buf = append(o.buf, '"')
+	o.buf = appendTime(o.buf, t)
+	o.buf = append(o.buf, '"')
+}
+
+// sub writes a nested object, and nothing if fill adds no member to it.
+func (o *object) sub(k string, fill func(*object)) {
+	before, n := len(o.buf), o.n
+	o.name(k)
+	in := object{buf: o.buf}
+	fill(&in)
+	if in.n == 0 {
+		o.buf, o.n = o.buf[:before], n
+		return
+	}
+	o.buf = append(in.buf, '}')
+}
+
+// join adds members that were encoded before.
+func (o *object) join(members []byte) {
+	if len(members) == 0 {
+		return
+	}
+	if o.n == 0 {
+		o.buf = append(o.buf, '{')
+	} else {
+		o.buf = append(o.buf, ',')
+	}
+	o.n++
+	o.buf = append(o.buf, members...)
+}
+
+// members returns what was written, without the braces.
+func (o *object) members() []byte {
+	if o.n == 0 {
+		return nil
+	}
+	return o.buf[1:]
+}
+
+func (o *object) close() []byte {
+	if o.n == 0 {
+		o.buf = append(o.buf, '{')
+	}
+	return append(o.buf, '}')
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString quotes a string. Whatever is in it, the result is one line of
+// ASCII controls escaped, valid UTF-8, and safe inside HTML and JavaScript.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
+				i++
+				continue
+			}
+			b = append(b, s[start:i]...)
+			switch c {
+			case '"', '\\':
+				b = append(b, '\\', c)
+			case '\n':
+				b = append(b, '\\', 'n')
+			case '\t':
+				b = append(b, '\\', 't')
+			default:
+				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			}
+			i++
+			start = i
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b = append(append(b, s[start:i]...), `\ufffd`...)
+			start = i + n
+		case r == 0x2028 || r == 0x2029 || r >= 0x80 && r < 0xa0:
+			b = append(append(b, s[start:i]...), '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+			start = i + n
+		}
+		i += n
+	}
+	return append(append(b, s[start:]...), '"')
+}

@@ -1,0 +1,210 @@
+// Package config reads the configuration, strictly: an unknown key or an
+// impossible value is told with its line, and nothing half-read is used.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/imwatch/imwatch/codes"
+)
+
+// Config is the whole configuration. configs/imwatch.yaml has every key with
+// its default and why.
+type Config struct {
+	Version  int      `yaml:"version"`
+	Language string   `yaml:"language"`
+	Sources  []Source `yaml:"sources"`
+	Rules    Dirs     `yaml:"rules"`
+	Codes    Dirs     `yaml:"codes"`
+	Mute     []Mute   `yaml:"mute"`
+	Redact   []string `yaml:"redact"`
+	Subjects string   `yaml:"subjects"`
+}
+
+// A Source is a kind of log and where it lies.
+type Source struct {
+	Name           string            `yaml:"name"`
+	Service        string            `yaml:"service"`
+	Paths          []string          `yaml:"paths"`
+	Exclude        []string          `yaml:"exclude"`
+	Families       []string          `yaml:"families"`
+	Encoding       string            `yaml:"encoding"`
+	Timezone       string            `yaml:"timezone"`
+	MinConfidence  string            `yaml:"min_confidence"`
+	Statuses       bool              `yaml:"statuses"`
+	Labels         map[string]string `yaml:"labels"`
+	MaxLineBytes   int               `yaml:"max_line_bytes"`
+	FollowSymlinks bool              `yaml:"follow_symlinks"`
+}
+
+// Dirs lists directories of YAML files that are added to the built-in ones.
+// Relative ones are meant from the configuration file's directory.
+type Dirs struct {
+	Dirs []string `yaml:"dirs"`
+}
+
+// A Mute silences a code for a while, for a reason.
+type Mute struct {
+	Code   string `yaml:"code"`   // family/code
+	Source string `yaml:"source"` // empty: in all of them
+	Reason string `yaml:"reason"`
+	Until  string `yaml:"until"` // a date (to its end) or an RFC 3339 time
+}
+
+// Default returns the configuration of a program without a file.
+func Default() *Config { return &Config{Version: 1, Language: "en", Subjects: "keep"} }
+
+// Load reads a file and, in lexical order, the *.yaml of a conf.d directory
+// beside it. With problems the configuration must not be used.
+func Load(path string) (*Config, []codes.Problem) {
+	c := Default()
+	problems := c.read(path)
+	more, err := filepath.Glob(filepath.Join(filepath.Dir(path), "conf.d", "*.yaml"))
+	if err != nil {
+		more = nil // only a bad pattern, and this one is not
+	}
+	slices.Sort(more)
+	for _, p := range more {
+		problems = append(problems, c.read(p)...)
+	}
+	return c, problems
+}
+
+// read merges one file: lists grow, single values replace.
+func (c *Config) read(path string) []codes.Problem {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return []codes.Problem{{File: path, What: err.Error(), Hint: "is the path right, and may this user read it?"}}
+	}
+	f := *c
+	f.Sources, f.Mute, f.Redact, f.Rules, f.Codes = nil, nil, nil, Dirs{}, Dirs{}
+	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
+		return []codes.Problem{codes.YAMLProblem(path, err, "configs/imwatch.yaml shows every key")}
+	}
+	base := filepath.Dir(path)
+	absolute := func(dirs []string) []string {
+		for i, d := range dirs {
+			if !filepath.IsAbs(d) {
+				dirs[i] = filepath.Join(base, d)
+			}
+		}
+		return dirs
+	}
+	problems := f.check(path, string(data))
+	c.Version, c.Language, c.Subjects = f.Version, f.Language, f.Subjects
+	c.Sources = append(c.Sources, f.Sources...)
+	c.Mute = append(c.Mute, f.Mute...)
+	c.Redact = append(c.Redact, f.Redact...)
+	c.Rules.Dirs = append(c.Rules.Dirs, absolute(f.Rules.Dirs)...)
+	c.Codes.Dirs = append(c.Codes.Dirs, absolute(f.Codes.Dirs)...)
+	return problems
+}
+
+// A checker collects problems and finds the lines they are about.
+type checker struct {
+	path string
+	src  []string
+	list []codes.Problem
+}
+
+// say complains about the first line that has the text.
+func (k *checker) say(about, what, hint string) {
+	p := codes.Problem{File: k.path, What: what, Hint: hint}
+	for i, l := range k.src {
+		if about != "" && strings.Contains(l, about) {
+			p.Line, p.Column, p.Snippet = i+1, strings.Index(l, about)+1, strings.TrimSpace(l)
+			break
+		}
+	}
+	k.list = append(k.list, p)
+}
+
+func (k *checker) oneOf(key, v string, allowed ...string) {
+	if v != "" && !slices.Contains(allowed, v) {
+		k.say(v, fmt.Sprintf("%s is %q", key, v), "one of: "+strings.Join(allowed, ", "))
+	}
+}
+
+func (c *Config) check(path, data string) []codes.Problem {
+	k := &checker{path: path, src: strings.Split(data, "\n")}
+	if c.Version != 1 {
+		k.say("version", fmt.Sprintf("version is %d", c.Version), "this program reads version: 1")
+	}
+	k.oneOf("language", c.Language, "en", "zh", "both")
+	k.oneOf("subjects", c.Subjects, "keep", "hash", "drop")
+	names := map[string]bool{}
+	for i := range c.Sources {
+		s := &c.Sources[i]
+		if s.Name == "" || len(s.Paths) == 0 {
+			k.say("sources", fmt.Sprintf("source %d has no name or no paths", i+1), "give name: and paths:")
+		}
+		if names[s.Name] {
+			k.say("name: "+s.Name, "source "+s.Name+" stands here twice", "names are unique; rename one")
+		}
+		names[s.Name] = true
+		k.source(s)
+	}
+	for _, m := range c.Mute {
+		k.mute(m)
+	}
+	for _, re := range c.Redact {
+		if _, err := regexp.Compile(re); err != nil {
+			k.say(re, "redact: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "https://pkg.go.dev/regexp/syntax")
+		}
+	}
+	return k.list
+}
+
+func (k *checker) source(s *Source) {
+	k.oneOf("min_confidence", s.MinConfidence, "high", "medium", "low")
+	k.oneOf("encoding", s.Encoding, "auto", "utf-8", "gb18030", "utf-16")
+	if _, err := s.Location(); err != nil {
+		k.say(s.Timezone, "timezone: "+err.Error(), "a name such as Asia/Shanghai or UTC")
+	}
+	if s.MaxLineBytes < 0 {
+		k.say("max_line_bytes", "max_line_bytes is negative", "leave it out for 1 MiB")
+	}
+}
+
+func (k *checker) mute(m Mute) {
+	if m.Code == "" || m.Reason == "" || m.Until == "" {
+		k.say(m.Code, "a mute without code, reason or until", "say what is muted, why, and until when: a mute that nobody remembers hides the next incident")
+		return
+	}
+	if _, err := m.End(); err != nil {
+		k.say(m.Until, fmt.Sprintf("until %q is no time", m.Until), "2026-12-31 or 2026-12-31T08:00:00Z")
+	}
+	if !strings.Contains(m.Code, "/") {
+		k.say(m.Code, fmt.Sprintf("mute: %q is no family/code", m.Code), "for example easemob-web/206")
+	}
+}
+
+// Location is the time zone of lines that name none; nil for the machine's.
+func (s *Source) Location() (*time.Location, error) {
+	if s.Timezone == "" {
+		return nil, nil
+	}
+	return time.LoadLocation(s.Timezone)
+}
+
+// End is the moment at which a mute ends.
+func (m Mute) End() (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, m.Until); err == nil {
+		return t, nil
+	}
+	t, err := time.ParseInLocation("2006-01-02", m.Until, time.Local)
+	return t.AddDate(0, 0, 1), err
+}
+
+// Active tells whether a mute silences a code of a source at a moment.
+func (m Mute) Active(code, source string, now time.Time) bool {
+	end, err := m.End()
+	return err == nil && m.Code == code && (m.Source == "" || m.Source == source) && now.Before(end)
+}

@@ -1,0 +1,183 @@
+// Package pipeline is the whole program on one screen.
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/imwatch/imwatch/internal/reader"
+	"github.com/imwatch/imwatch/internal/resolver"
+	"github.com/imwatch/imwatch/scanner"
+)
+
+// Scan reads files once, from the beginning, and gives emit every finding in
+// the order of files and lines. What a file proves about its family counts for
+// its earlier lines too. An error of emit ends it; files that cannot be read
+// are told in the report, and the rest is read.
+func Scan(ctx context.Context, paths []string, o ScanOptions, emit func(*finding.Finding) error) (*Report, error) {
+	files, problems := reader.Files(paths, o.Reader)
+	r := &Report{Files: len(files), Problems: problems}
+	for _, f := range files {
+		s := oneFile{o: &o, path: f.Path, proven: resolver.Proven{}, emit: emit, report: r}
+		r.Problems = append(r.Problems, reader.Read(ctx, f, o.Reader, s.chunk)...)
+		if s.err == nil {
+			s.err = s.flush()
+		}
+		if s.err != nil {
+			return r, s.err
+		}
+		if err := ctx.Err(); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// ScanOptions say what to look for and whose files these are.
+type ScanOptions struct {
+	Scanner      *scanner.Scanner
+	Resolver     *resolver.Resolver
+	Source       resolver.Source
+	Reader       reader.Options
+	Since, Until time.Time // of the lines' own times; zero means no bound
+	Now          time.Time // the read time that lines without a date are dated by
+}
+
+// A Report says what a scan did beside emitting findings.
+type Report struct {
+	Files     int
+	Lines     int64
+	Bytes     int64
+	Findings  int // emitted
+	Statuses  int // codes that are no errors, counted and not emitted
+	Undecided []Undecided
+	Problems  []error
+}
+
+// Undecided counts what looks like a code of some families, where nothing
+// proves whose it is.
+type Undecided struct {
+	Families []string
+	Count    int
+	Example  finding.Finding // the first one's Path, Line and Code
+}
+
+// Until a file has proved its family, so many blocks of it wait.
+const maxPending = 4096
+
+// oneFile scans one file.
+type oneFile struct {
+	o       *ScanOptions
+	path    string
+	proven  resolver.Proven
+	pending []pending
+	lines   int64 // before the chunk at hand
+	emit    func(*finding.Finding) error
+	report  *Report
+	err     error
+}
+
+type pending struct {
+	block *scanner.Block
+	at    resolver.Place
+}
+
+func (s *oneFile) chunk(c *reader.Chunk) (consumed int, err error) {
+	counted, line := 0, s.lines
+	consumed = s.o.Scanner.Scan(c.Data, c.Final, func(b *scanner.Block) {
+		line += int64(bytes.Count(c.Data[counted:b.Start], newline))
+		counted = b.Start
+		offset := c.At(b.Start)
+		s.block(b, resolver.Place{Path: s.path, Offset: offset, Line: int(line) + 1, Truncated: c.Truncated(b.Start), Read: s.o.Now, Origin: s.path})
+	})
+	line += int64(bytes.Count(c.Data[counted:consumed], newline))
+	s.report.Lines += line - s.lines
+	s.report.Bytes += int64(consumed)
+	s.lines = line
+	return consumed, s.err
+}
+
+var newline = []byte{'\n'}
+
+// block resolves a block at once, or lets it wait for what the file may still
+// prove.
+func (s *oneFile) block(b *scanner.Block, at resolver.Place) {
+	if s.err != nil {
+		return
+	}
+	news := false
+	for i := range b.Matches {
+		news = s.proven.Learn(&b.Matches[i]) || news
+	}
+	s.pending = append(s.pending, pending{b, at})
+	if len(s.pending) >= maxPending || len(s.pending) == 1 && s.settled(b) || news && s.allSettled() {
+		s.err = s.flush()
+	}
+}
+
+// settled tells whether nothing that the file may still prove would change a
+// block's findings.
+func (s *oneFile) settled(b *scanner.Block) bool {
+	for i := range b.Matches {
+		if !s.o.Source.Settled(&b.Matches[i], s.proven) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *oneFile) allSettled() bool {
+	for _, p := range s.pending {
+		if !s.settled(p.block) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *oneFile) flush() error {
+	waiting := s.pending
+	s.pending = nil
+	for _, p := range waiting {
+		for i := range p.block.Matches {
+			if m := &p.block.Matches[i]; s.o.Source.Undecided(m, s.proven) {
+				s.report.undecided(m, p.at)
+			}
+		}
+		for _, f := range s.o.Resolver.Resolve(&s.o.Source, p.block, s.proven, p.at) {
+			if !s.o.Since.IsZero() && f.Time.Before(s.o.Since) || !s.o.Until.IsZero() && f.Time.After(s.o.Until) {
+				continue
+			}
+			if f.Action == finding.Status && !s.o.Source.Statuses {
+				s.report.Statuses++
+				continue
+			}
+			s.report.Findings++
+			if err := s.emit(&f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Report) undecided(m *scanner.Match, at resolver.Place) {
+	for i := range r.Undecided {
+		if r.Undecided[i].Families[0] == m.Families[0] {
+			r.Undecided[i].Count++
+			return
+		}
+	}
+	r.Undecided = append(r.Undecided, Undecided{m.Families, 1, finding.Finding{Path: at.Path, Line: at.Line, Code: m.Code}})
+}
+
+// Where says where a finding stands, as editors and terminals understand it.
+func Where(f *finding.Finding) string {
+	if f.Line == 0 {
+		return f.Path
+	}
+	return f.Path + ":" + strconv.Itoa(f.Line)
+}

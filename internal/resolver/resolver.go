@@ -1,0 +1,271 @@
+// Package resolver turns the matches of a block into findings: which family,
+// how certain, whose, when. Everything it takes from a line is redacted and
+// cleaned here, once.
+package resolver
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/imwatch/imwatch/internal/linetime"
+	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/imwatch/imwatch/scanner"
+)
+
+// Bounds of what is kept of a line, in bytes.
+const (
+	MaxOriginal = 2 << 10
+	maxText     = 512
+	maxField    = 128
+)
+
+// A Source is what the configuration says about a kind of log.
+type Source struct {
+	Name, Service string
+	Families      []string // who wrote these files, the likeliest first
+	MinConfidence string   // high, medium or low; empty means medium
+	Statuses      bool
+	Location      *time.Location // of times without a zone; nil means local
+	Labels        map[string]string
+	Subjects      string // keep (or empty), hash, drop
+}
+
+// A Resolver is safe for concurrent use.
+type Resolver struct {
+	cat    *codes.Catalogue
+	redact *redact.Redactor
+}
+
+// New returns a resolver over a catalogue.
+func New(cat *codes.Catalogue, r *redact.Redactor) *Resolver { return &Resolver{cat, r} }
+
+// Proven is what the lines of one file have proved about who writes it: a
+// family for each group (the family itself where it has no group). A file's
+// lines share one Proven.
+type Proven map[string]string
+
+// Learn takes in what a match says about its file, and tells whether that was
+// news.
+func (p Proven) Learn(m *scanner.Match) bool {
+	if !m.Proven() {
+		return false
+	}
+	key := group(m)
+	old, known := p[key]
+	switch {
+	case m.Proved:
+		p[key] = m.Families[0]
+	case !known:
+		p[key] = ""
+	}
+	return !known || old != p[key]
+}
+
+func group(m *scanner.Match) string {
+	if m.Group != "" {
+		return m.Group
+	}
+	return m.Families[0]
+}
+
+// Place says where a block stands.
+type Place struct {
+	Path      string
+	Offset    int64
+	Line      int
+	Truncated bool
+	Read      time.Time
+	Origin    string // names the file's content, for event ids
+}
+
+// Undecided tells whether nothing says whose a match is: neither its line nor
+// the source nor the file.
+func (s *Source) Undecided(m *scanner.Match, p Proven) bool {
+	if m.Proven() {
+		return false
+	}
+	if slices.ContainsFunc(s.Families, func(f string) bool { return slices.Contains(m.Families, f) }) {
+		return false
+	}
+	_, ok := p[group(m)]
+	return !ok || m.Bare
+}
+
+// Resolve returns the findings of a block that are at or above the source's
+// confidence.
+func (r *Resolver) Resolve(s *Source, b *scanner.Block, p Proven, at Place) (list []finding.Finding) {
+	var common *finding.Finding
+	for i := range b.Matches {
+		m := &b.Matches[i]
+		if s.Undecided(m, p) {
+			continue
+		}
+		if common == nil {
+			f := r.common(s, b, at)
+			common = &f
+		}
+		f := *common
+		f.Action = r.action(m)
+		r.family(&f, s, m, p)
+		if rank(f.Confidence) < rank(s.min()) {
+			continue
+		}
+		f.Code, f.Symbol, f.Rule = m.Code, m.Symbol, m.Rule.ID
+		f.Text = r.clean(m.Text, maxText)
+		if m.Inner != nil {
+			f.Inner = &finding.Inner{Family: f.Family, Code: m.Inner.Code, Text: r.clean(m.Inner.Text, maxText)}
+		}
+		f.Fields = r.fields(s, m.Fields)
+		f.ID = id(at.Origin, strconv.FormatInt(at.Offset, 10), strconv.Itoa(i))
+		list = append(list, f)
+	}
+	return list
+}
+
+func (s *Source) min() string {
+	if s.MinConfidence == "" {
+		return "medium"
+	}
+	return s.MinConfidence
+}
+
+func rank(confidence string) int { return slices.Index([]string{"low", "medium", "high"}, confidence) }
+
+// common fills in what all findings of a block share.
+func (r *Resolver) common(s *Source, b *scanner.Block, at Place) finding.Finding {
+	loc := s.Location
+	if loc == nil {
+		loc = time.Local
+	}
+	t := linetime.Parse(b.Text, at.Read, loc)
+	if t.Basis == "read" && b.When != "" {
+		t = linetime.Parse(b.When, at.Read, loc)
+	}
+	f := finding.Finding{
+		Time: t.Time.UTC(), TimeBasis: t.Basis, Created: at.Read.UTC(),
+		Source: s.Name, Service: s.Service, Labels: s.Labels,
+		Path: redact.Clean(at.Path, 1024), Offset: at.Offset, Line: at.Line,
+		Original: r.excerpt(b), Count: 1,
+	}
+	for flag, on := range map[string]bool{"truncated": at.Truncated, "partial": b.Partial, "decoded": b.Decoded} {
+		if on {
+			f.Flags = append(f.Flags, flag)
+		}
+	}
+	slices.Sort(f.Flags)
+	return f
+}
+
+// clean redacts first: what is cut off or escaped could no longer be recognised.
+func (r *Resolver) clean(s string, limit int) string { return redact.Clean(r.redact.Text(s), limit) }
+
+// excerpt is the block, or of a long one the part around the first match.
+func (r *Resolver) excerpt(b *scanner.Block) string {
+	s := r.redact.Text(b.Text)
+	if len(s) > MaxOriginal {
+		const lead = MaxOriginal / 4
+		if i := strings.Index(s, b.Matches[0].Evidence); i > MaxOriginal-lead {
+			cut := i - lead
+			for !utf8.RuneStart(s[cut]) {
+				cut--
+			}
+			s = "…" + s[cut:]
+		}
+	}
+	return redact.Clean(s, MaxOriginal)
+}
+
+func (r *Resolver) action(m *scanner.Match) string {
+	if !m.Known {
+		return finding.Unknown
+	}
+	for _, id := range m.Families {
+		if e := r.cat.Entry(id, m.Code, m.Symbol); e != nil {
+			if e.Status {
+				return finding.Status
+			}
+			break
+		}
+	}
+	return finding.Error
+}
+
+// family decides whose the code is and how certain that is.
+func (r *Resolver) family(f *finding.Finding, s *Source, m *scanner.Match, p Proven) {
+	candidates := slices.Clone(m.Families)
+	f.Basis = slices.Clone(m.Basis)
+	proved := m.Proved
+	if !proved {
+		if said := slices.IndexFunc(s.Families, func(x string) bool { return slices.Contains(candidates, x) }); said >= 0 {
+			candidates = first(candidates, s.Families[said])
+			f.Basis = append(f.Basis, "families")
+			proved = true
+		} else if fam, ok := p[group(m)]; ok {
+			if fam != "" {
+				candidates, proved = first(candidates, fam), true
+			}
+			if !m.Proven() || fam != "" {
+				f.Basis = append(f.Basis, "file")
+			}
+		}
+	}
+	// A family that does not have the code is not the one, if another has it.
+	if i := slices.IndexFunc(candidates, func(x string) bool { return r.cat.Has(x, m.Code) }); i > 0 && !m.Proved {
+		candidates = first(candidates, candidates[i])
+	}
+	f.Family = candidates[0]
+	if !proved {
+		f.Alternatives = slices.DeleteFunc(candidates[1:], func(x string) bool { return m.Known && !r.cat.Has(x, m.Code) })
+	}
+	f.Confidence = m.Confidence()
+}
+
+func first(list []string, x string) []string {
+	return append([]string{x}, slices.DeleteFunc(list, func(y string) bool { return y == x })...)
+}
+
+// fields cleans what a rule captured and treats the user as the source says.
+func (r *Resolver) fields(s *Source, in map[string]string) map[string]string {
+	out := make(map[string]string, len(in))
+	for k, v := range in {
+		out[k] = r.clean(v, maxField)
+	}
+	switch user := out["user_id"]; {
+	case user == "" || s.Subjects == "drop":
+		delete(out, "user_id")
+	case s.Subjects == "hash":
+		sum := sha256.Sum256([]byte(user))
+		out["user_id"] = hex.EncodeToString(sum[:8])
+	}
+	maps.DeleteFunc(out, func(_, v string) bool { return v == "" })
+	return out
+}
+
+// id makes an event id of its parts.
+func id(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write([]byte(strconv.Itoa(len(p)) + ":" + p))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Settled tells whether nothing that its file may still prove changes how a
+// match is resolved.
+func (s *Source) Settled(m *scanner.Match, p Proven) bool {
+	if m.Proved || len(m.Families) == 1 && m.Proven() {
+		return true
+	}
+	if slices.ContainsFunc(s.Families, func(f string) bool { return slices.Contains(m.Families, f) }) {
+		return true
+	}
+	return p[group(m)] != ""
+}
