@@ -76,7 +76,9 @@ func (f *scanFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	set.apply(&o, f.families)
+	if err := set.apply(&o, f.families); err != nil {
+		return err
+	}
 	ann := annotator.New(set.codes, annotator.Options{Language: f.lang, Host: host()})
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 	printer := f.printer(ann, out, terminal.Of(cmd.OutOrStdout()))
@@ -199,7 +201,7 @@ func progress(w io.Writer, paths []string, o *reader.Options) {
 	}
 	bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true),
 		progressbar.OptionSetWidth(30), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-	o.Progress = func(n int64) { _ = bar.Set64(min(n, total)) }
+	o.Progress = func(n int64) { _ = bar.Add64(n) }
 }
 
 func host() annotator.Host {

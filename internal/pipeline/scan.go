@@ -4,9 +4,12 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/reader"
 	"github.com/imwatch/imwatch/internal/resolver"
@@ -21,8 +24,9 @@ func Scan(ctx context.Context, paths []string, o ScanOptions, emit func(*finding
 	files, problems := reader.Files(paths, o.Reader)
 	r := &Report{Files: len(files), Problems: problems}
 	for _, f := range files {
-		s := oneFile{o: &o, path: f.Path, proven: resolver.Proven{}, emit: emit, report: r}
-		r.Problems = append(r.Problems, reader.Read(ctx, f, o.Reader, s.chunk)...)
+		src, ro := o.source(f.Path)
+		s := oneFile{o: &o, source: src, emit: emit, report: r}
+		r.Problems = append(r.Problems, reader.Read(ctx, f, ro, s.chunk)...)
 		if s.err == nil {
 			s.err = s.flush()
 		}
@@ -40,10 +44,41 @@ func Scan(ctx context.Context, paths []string, o ScanOptions, emit func(*finding
 type ScanOptions struct {
 	Scanner      *scanner.Scanner
 	Resolver     *resolver.Resolver
-	Source       resolver.Source
+	Default      resolver.Source // of files that no source names
+	Sources      []ScanSource
 	Reader       reader.Options
 	Since, Until time.Time // of the lines' own times; zero means no bound
 	Now          time.Time // the read time that lines without a date are dated by
+}
+
+// A ScanSource is a configured source and what a one-shot reader needs of it.
+type ScanSource struct {
+	resolver.Source
+	Paths, Exclude []string
+	Encoding       string
+	MaxLine        int // bytes; 0 for the default
+}
+
+// source returns the first source that names a file, and how to read it.
+func (o *ScanOptions) source(path string) (*resolver.Source, reader.Options) {
+	ro := o.Reader
+	for i := range o.Sources {
+		s := &o.Sources[i]
+		if names(s.Paths, path) && !names(s.Exclude, path) {
+			ro.Encoding, ro.MaxLine = s.Encoding, s.MaxLine
+			return &s.Source, ro
+		}
+	}
+	return &o.Default, ro
+}
+
+// names tells whether one of the patterns is the path, matches it, or is a
+// directory above it.
+func names(patterns []string, path string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, err := doublestar.PathMatch(p, path)
+		return err == nil && ok || strings.HasPrefix(path, strings.TrimSuffix(p, "/")+"/")
+	})
 }
 
 // A Report says what a scan did beside emitting findings.
@@ -71,7 +106,8 @@ const maxPending = 4096
 // oneFile scans one file.
 type oneFile struct {
 	o       *ScanOptions
-	path    string
+	source  *resolver.Source
+	path    string // of the file or archive member at hand
 	proven  resolver.Proven
 	pending []pending
 	lines   int64 // before the chunk at hand
@@ -86,6 +122,12 @@ type pending struct {
 }
 
 func (s *oneFile) chunk(c *reader.Chunk) (consumed int, err error) {
+	if c.Path != s.path {
+		if s.err = s.flush(); s.err != nil {
+			return 0, s.err
+		}
+		s.path, s.proven, s.lines = c.Path, resolver.Proven{}, 0
+	}
 	counted, line := 0, s.lines
 	consumed = s.o.Scanner.Scan(c.Data, c.Final, func(b *scanner.Block) {
 		line += int64(bytes.Count(c.Data[counted:b.Start], newline))
@@ -122,7 +164,7 @@ func (s *oneFile) block(b *scanner.Block, at resolver.Place) {
 // block's findings.
 func (s *oneFile) settled(b *scanner.Block) bool {
 	for i := range b.Matches {
-		if !s.o.Source.Settled(&b.Matches[i], s.proven) {
+		if !s.source.Settled(&b.Matches[i], s.proven) {
 			return false
 		}
 	}
@@ -143,15 +185,15 @@ func (s *oneFile) flush() error {
 	s.pending = nil
 	for _, p := range waiting {
 		for i := range p.block.Matches {
-			if m := &p.block.Matches[i]; s.o.Source.Undecided(m, s.proven) {
+			if m := &p.block.Matches[i]; s.source.Undecided(m, s.proven) {
 				s.report.undecided(m, p.at)
 			}
 		}
-		for _, f := range s.o.Resolver.Resolve(&s.o.Source, p.block, s.proven, p.at) {
+		for _, f := range s.o.Resolver.Resolve(s.source, p.block, s.proven, p.at) {
 			if !s.o.Since.IsZero() && f.Time.Before(s.o.Since) || !s.o.Until.IsZero() && f.Time.After(s.o.Until) {
 				continue
 			}
-			if f.Action == finding.Status && !s.o.Source.Statuses {
+			if f.Action == finding.Status && !s.source.Statuses {
 				s.report.Statuses++
 				continue
 			}

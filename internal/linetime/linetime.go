@@ -1,0 +1,274 @@
+// Package linetime finds the time that a log line gives of itself.
+package linetime
+
+import (
+	"strings"
+	"time"
+)
+
+// What a Result's time rests on.
+const (
+	Line    = "line"    // the line's own date, time and zone
+	NoZone  = "no_zone" // its own date and time, in the zone the caller gave
+	NoDate  = "no_date" // a time of day, or one without a year, dated by the read time
+	Read    = "read"    // none on the line: the read time
+	Clamped = "clamped" // the line's lies more than an hour after the read time, which is given instead
+)
+
+// A Result is a time and what it rests on.
+type Result struct {
+	Time  time.Time
+	Basis string
+}
+
+// A clock that runs ahead by so much is believed.
+const ahead = time.Hour
+
+// Parse finds the time of a line near its start, or under the usual keys of a
+// JSON line. A time without date or year is the nearest one not after read +
+// 1 h. loc is the zone of times that name none.
+func Parse(line string, read time.Time, loc *time.Location) Result {
+	if c, ok := find(line); ok {
+		if t, basis, ok := c.resolve(read, loc); ok {
+			if t.After(read.Add(ahead)) {
+				return Result{read, Clamped}
+			}
+			return Result{t, basis}
+		}
+	}
+	return Result{read, Read}
+}
+
+// clock is what a line says: parts that it does not say are zero or false.
+type clock struct {
+	year, month, day     int
+	hour, min, sec, nano int
+	zone                 int // seconds east of UTC
+	hasZone, hasTime     bool
+	unix                 bool // sec and nano count from 1970
+}
+
+func (c *clock) resolve(read time.Time, loc *time.Location) (time.Time, string, bool) {
+	if c.unix {
+		return time.Unix(int64(c.sec), int64(c.nano)), Line, true
+	}
+	if !c.hasTime || c.hour > 23 || c.min > 59 || c.sec > 60 {
+		return time.Time{}, "", false
+	}
+	if c.sec == 60 { // a leap second, which Go's clock does not have
+		c.sec = 59
+	}
+	basis := NoZone
+	if c.hasZone {
+		loc, basis = time.FixedZone("", c.zone), Line
+	}
+	latest := read.Add(ahead)
+	switch {
+	case c.year > 0:
+		t, ok := c.date(c.year, c.month, c.day, loc)
+		return t, basis, ok
+	case c.month > 0:
+		for back := range 9 { // 29 February needs up to eight years
+			if t, ok := c.date(latest.In(loc).Year()-back, c.month, c.day, loc); ok && !t.After(latest) {
+				return t, NoDate, true
+			}
+		}
+		return time.Time{}, "", false
+	}
+	y, m, d := latest.In(loc).Date()
+	t := time.Date(y, m, d, c.hour, c.min, c.sec, c.nano, loc)
+	if t.After(latest) {
+		t = time.Date(y, m, d-1, c.hour, c.min, c.sec, c.nano, loc)
+	}
+	return t, NoDate, true
+}
+
+// date assembles a time and refuses days that no month has.
+func (c *clock) date(y, m, d int, loc *time.Location) (time.Time, bool) {
+	t := time.Date(y, time.Month(m), d, c.hour, c.min, c.sec, c.nano, loc)
+	return t, m >= 1 && m <= 12 && t.Day() == d && int(t.Month()) == m && y >= 1970
+}
+
+// A line's time stands within so many bytes of its start.
+const near = 96
+
+// jsonKeys are the names under which loggers write the time, quoted.
+var jsonKeys = []string{`"@timestamp"`, `"timestamp"`, `"time"`, `"ts"`, `"datetime"`, `"date"`, `"eventTime"`, `"t"`}
+
+func find(line string) (clock, bool) {
+	if strings.HasPrefix(line, "{") {
+		return findJSON(line)
+	}
+	head := line[:min(len(line), near)]
+	if first, _, cut := strings.Cut(head, "\n"); cut {
+		head = first
+	}
+	if c, ok := epochAt(head, 0, true); ok {
+		return c, true
+	}
+	for i := 0; i < len(head); i++ {
+		if i > 0 && isAlnum(head[i-1]) && !(head[i-1] == 'I' || head[i-1] == 'W' || head[i-1] == 'E' || head[i-1] == 'F') {
+			continue
+		}
+		if c, ok := at(head, i); ok {
+			return c, true
+		}
+	}
+	return clock{}, false
+}
+
+func findJSON(line string) (clock, bool) {
+	head := line[:min(len(line), 16<<10)]
+	for _, k := range jsonKeys {
+		_, rest, ok := strings.Cut(head, k)
+		if !ok {
+			continue
+		}
+		rest = strings.TrimLeft(rest, " :")
+		if c, ok := epochAt(rest, 0, false); ok {
+			return c, true
+		}
+		rest = strings.TrimLeft(rest, `"{$date :`)
+		if c, ok := epochAt(rest, 0, false); ok {
+			return c, true
+		}
+		if c, ok := at(rest[:min(len(rest), near)], 0); ok {
+			return c, true
+		}
+	}
+	return clock{}, false
+}
+
+// at reads a time that begins at s[i] in any of the known forms.
+func at(s string, i int) (clock, bool) {
+	if i >= len(s) {
+		return clock{}, false
+	}
+	switch c := s[i]; {
+	case c >= '0' && c <= '9':
+		for _, form := range []func(string, int) (clock, bool){yearFirst, accessLog, monthFirst, klogOrLogcat, timeOnly} {
+			if t, ok := form(s, i); ok {
+				return t, true
+			}
+		}
+	case c >= 'A' && c <= 'Z':
+		if t, ok := named(s, i); ok {
+			return t, true
+		}
+	}
+	return clock{}, false
+}
+
+// yearFirst reads 2026-11-20T10:11:12.345Z and its relatives: - or / or . in
+// the date, T or a space, a colon, comma or dot before the fraction, and 下午
+// for the afternoon.
+func yearFirst(s string, i int) (c clock, ok bool) {
+	j := i
+	if c.year, j, ok = digits(s, j, 4, 4); !ok || j >= len(s) {
+		return c, false
+	}
+	sep := s[j]
+	if sep != '-' && sep != '/' && sep != '.' {
+		return c, false
+	}
+	if c.month, j, ok = digits(s, j+1, 1, 2); !ok || j >= len(s) || s[j] != sep {
+		return c, false
+	}
+	if c.day, j, ok = digits(s, j+1, 1, 2); !ok || j >= len(s) {
+		return c, false
+	}
+	if s[j] == ',' {
+		j++
+	}
+	if j >= len(s) || s[j] != 'T' && s[j] != ' ' && s[j] != '_' {
+		return c, false
+	}
+	return clockTime(c, s, j+1)
+}
+
+// accessLog reads 20/Nov/2026:10:11:12 +0800, also with a space before the time.
+func accessLog(s string, i int) (c clock, ok bool) {
+	j := i
+	if c.day, j, ok = digits(s, j, 1, 2); !ok || j >= len(s) || s[j] != '/' && s[j] != '-' && s[j] != ' ' {
+		return c, false
+	}
+	if c.month, j = monthAt(s, j+1); c.month == 0 || j >= len(s) {
+		return c, false
+	}
+	if c.year, j, ok = digits(s, j+1, 4, 4); !ok || j >= len(s) || s[j] != ':' && s[j] != ' ' {
+		return c, false
+	}
+	return clockTime(c, s, j+1)
+}
+
+// monthFirst reads what a browser's toLocaleString writes: 11/23/2026, 1:14:03 AM.
+func monthFirst(s string, i int) (c clock, ok bool) {
+	j := i
+	if c.month, j, ok = digits(s, j, 1, 2); !ok || j >= len(s) || s[j] != '/' {
+		return c, false
+	}
+	if c.day, j, ok = digits(s, j+1, 1, 2); !ok || j >= len(s) || s[j] != '/' {
+		return c, false
+	}
+	if c.year, j, ok = digits(s, j+1, 4, 4); !ok || j >= len(s) {
+		return c, false
+	}
+	if s[j] == ',' {
+		j++
+	}
+	if j >= len(s) || s[j] != ' ' {
+		return c, false
+	}
+	return clockTime(c, s, j+1)
+}
+
+// klogOrLogcat reads 11-20 10:11:12.345 (logcat) and 1120 10:11:12.345678 (klog).
+func klogOrLogcat(s string, i int) (c clock, ok bool) {
+	j := i
+	if c.month, j, ok = digits(s, j, 2, 2); !ok {
+		return c, false
+	}
+	if j < len(s) && s[j] == '-' {
+		j++
+	}
+	if c.day, j, ok = digits(s, j, 2, 2); !ok || j >= len(s) || s[j] != ' ' {
+		return c, false
+	}
+	if c.month < 1 || c.month > 12 {
+		return c, false
+	}
+	return clockTime(c, s, j+1)
+}
+
+// timeOnly reads 10:11:12 with a fraction behind a dot, a comma or, as the IM
+// SDKs write it, a colon and milliseconds without leading zeros.
+func timeOnly(s string, i int) (clock, bool) { return clockTime(clock{}, s, i) }
+
+// named reads Nov 20 10:11:12, also after a weekday and with a year behind.
+func named(s string, i int) (c clock, ok bool) {
+	j := i
+	if weekday(s, j) {
+		j += 4
+	}
+	if c.month, j = monthAt(s, j); c.month == 0 {
+		return c, false
+	}
+	j = blanks(s, j)
+	if c.day, j, ok = digits(s, j, 1, 2); !ok || j >= len(s) || s[j] != ' ' {
+		return c, false
+	}
+	if y, k, ok := digits(s, j+1, 4, 4); ok && k < len(s) && s[k] == ' ' { // Date.toString
+		c.year = y
+		return clockTime(c, s, k+1)
+	}
+	c, ok = clockTime(c, s, j+1)
+	if !ok {
+		return c, false
+	}
+	if _, rest, found := strings.Cut(s[j+1:], " "); found && !c.hasZone {
+		if y, k, ok := digits(rest, 0, 4, 4); ok && (k == len(rest) || !isAlnum(rest[k])) {
+			c.year = y
+		}
+	}
+	return c, true
+}

@@ -1,0 +1,61 @@
+package redact
+
+import "strings"
+
+// A gate tells in one pass over a text which patterns can match it at all.
+type gate struct {
+	pairs [1 << 13]uint64 // a bit for every pair of bytes that begins a word
+	words map[uint16][]gateWord
+}
+
+type gateWord struct {
+	word string // lower case
+	mask uint64 // of the patterns that it opens
+}
+
+func newGate(list []pattern) *gate {
+	g := &gate{words: map[uint16][]gateWord{}}
+	for i := range list {
+		for _, w := range list[i].gate {
+			for _, pair := range cases(w) {
+				g.pairs[pair>>6] |= 1 << (pair & 63)
+				g.words[pair] = append(g.words[pair], gateWord{w, 1 << i})
+			}
+		}
+	}
+	return g
+}
+
+// cases returns the first two bytes of a word in every case.
+func cases(w string) []uint16 {
+	var out []uint16
+	for _, a := range []byte{w[0], upper(w[0])} {
+		for _, b := range []byte{w[1], upper(w[1])} {
+			out = append(out, uint16(a)<<8|uint16(b))
+		}
+	}
+	return out
+}
+
+func upper(c byte) byte {
+	if c >= 'a' && c <= 'z' {
+		return c - ('a' - 'A')
+	}
+	return c
+}
+
+// open returns a bit for each pattern one of whose words stands in s.
+func (g *gate) open(s string) (mask uint64) {
+	for i := 0; i+1 < len(s); i++ {
+		pair := uint16(s[i])<<8 | uint16(s[i+1])
+		if g.pairs[pair>>6]&(1<<(pair&63)) == 0 {
+			continue
+		}
+		for _, w := range g.words[pair] {
+			if mask&w.mask == 0 && len(s)-i >= len(w.word) && strings.EqualFold(s[i:i+len(w.word)], w.word) {
+				mask |= w.mask
+			}
+		}
+	}
+	return mask
+}

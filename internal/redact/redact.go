@@ -1,0 +1,122 @@
+// Package redact keeps secrets and control characters of log lines inside the
+// program: everything that is taken from a line passes through it.
+package redact
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A Redactor replaces secrets in text. It is safe for concurrent use.
+type Redactor struct {
+	list []pattern // built-in ones first; those of the configuration have no gate
+	gate *gate
+}
+
+// A pattern is a regex and the words without which it cannot match, in lower
+// case; a text with none of them costs one look. The group named secret is
+// what is replaced, or else the whole match.
+type pattern struct {
+	gate []string
+	re   *regexp.Regexp
+}
+
+const mask = "[redacted]"
+
+// A value in quotes ends at the quote that opened it, which may be escaped,
+// once or twice, or percent-encoded; one without at what ends a word.
+const (
+	quotes    = "\"'`"
+	quote     = `(?:\\{0,6}[` + quotes + `]|%22|%27)`
+	separator = `(?:` + quote + `)?\s*(?:[=-]>|[:=]|%3[AaDd])\s*`
+	inQuotes  = quote + `(?P<secret>(?:[^` + quotes + `\\%]|\\+[^` + quotes + `\\]|%[^2]|%2[^27])*)`
+	bare      = `(?P<secret2>[^\s` + quotes + `,;&{}()\[\]\\%>][^\s` + quotes + `,;&{}()\[\]\\%]*(?:%(?:2[B-Fb-f]|3[Dd])[^\s` + quotes + `,;&{}()\[\]\\%]*)*)`
+	value     = `(?:` + inQuotes + `|` + bare + `)`
+)
+
+// secretKeys are names whose values nobody else may see.
+const secretKeys = `(?:[\w.-]*[_.-])?(?:access[_-]?token|refresh[_-]?token|id[_-]?token|agora[_-]?token|easemob[_-]?token|auth[_-]?token|user[_-]?token|app[_-]?token|x-[\w-]*token|` +
+	`accessToken|refreshToken|idToken|agoraToken|authToken|userToken|appToken|rtcToken|chatToken|token|usersig|user_sig|` +
+	`password|passwd|passphrase|pwd|passwordmd5|password_md5|pwdmd5|` +
+	`client[_-]?secret|clientSecret|app[_-]?secret|appSecret|master[_-]?secret|masterSecret|secret|secret[_-]?key|secretKey|api[_-]?key|apiKey|access[_-]?key|accessKey|private[_-]?key|app[_-]?certificate|` +
+	`signature|random_str|sign|session[_-]?secret)`
+
+// New returns the built-in redactors and those of the configuration: regexes,
+// of which a group named secret, or else the whole match, is replaced.
+func New(extra []string) (*Redactor, error) {
+	r := &Redactor{list: builtIn, gate: newGate(builtIn)}
+	for _, e := range extra {
+		re, err := regexp.Compile(e)
+		if err != nil {
+			return r, fmt.Errorf("pattern %q: %w", e, err)
+		}
+		if re.MatchString("") {
+			return r, fmt.Errorf("pattern %q matches an empty text, so it would redact everywhere", e)
+		}
+		r.list = append(r.list[:len(r.list):len(r.list)], pattern{re: re})
+	}
+	return r, nil
+}
+
+var builtIn = []pattern{
+	{[]string{"msg_body", "content"}, regexp.MustCompile(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`)},
+	{[]string{"msg_body"}, regexp.MustCompile(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`)},
+	{[]string{"authorization"}, regexp.MustCompile(`(?i)\b(?:proxy-)?authorization` + separator + `(?:` + quote + `)?(?:bearer|basic|digest|token)?[ +]?(?P<secret>[^\s"'` + "`" + `,;\\{}]+)`)},
+	{[]string{"bearer"}, regexp.MustCompile(`(?i)\bbearer[ +:]+(?P<secret>[\w\-.~+/]{8,}=*)`)},
+	{[]string{"cookie"}, regexp.MustCompile(`(?i)\b(?:set-)?cookie` + separator + `(?:` + quote + `)?(?P<secret>[^"'` + "`" + `\n\\]+)`)},
+	{[]string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"},
+		regexp.MustCompile(`(?i)(?:^|[^\w]|%[0-9a-f]{2}|\\[nrt])` + secretKeys + separator + value)},
+	{[]string{"eyj"}, regexp.MustCompile(`\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?`)},
+	{[]string{"ywmt"}, regexp.MustCompile(`\bYWMt[\w\-+/]{8,}={0,2}`)},
+	{[]string{"007ej", "006"}, regexp.MustCompile(`\b(?:007eJ[\w+/]{24,}|006[0-9a-f]{32}[\w+/]{16,})={0,2}`)},
+	{[]string{"://"}, regexp.MustCompile(`://[^/\s:@"']*:(?P<secret>[^/\s@"']+)@`)},
+}
+
+// Text replaces the secrets of a text. It returns s itself when there is none.
+func (r *Redactor) Text(s string) string {
+	open := r.gate.open(s)
+	for i := range r.list {
+		if p := &r.list[i]; len(p.gate) == 0 || open&(1<<i) != 0 {
+			s = p.replace(s)
+		}
+	}
+	return s
+}
+
+func (p *pattern) replace(s string) string {
+	var b strings.Builder
+	last := 0
+	for _, m := range p.re.FindAllStringSubmatchIndex(s, -1) {
+		from, to := m[0], m[1]
+		for i, name := range p.re.SubexpNames() {
+			if strings.HasPrefix(name, "secret") {
+				from, to = 0, 0
+				if m[2*i] >= 0 {
+					from, to = m[2*i], m[2*i+1]
+					break
+				}
+			}
+		}
+		if to <= from || from < last || harmless(s[from:to]) {
+			continue
+		}
+		b.WriteString(s[last:from])
+		b.WriteString(mask)
+		last = to
+	}
+	if last == 0 {
+		return s
+	}
+	b.WriteString(s[last:])
+	return b.String()
+}
+
+// harmless values say that there is no secret, or are one already masked.
+func harmless(v string) bool {
+	switch strings.ToLower(strings.TrimSpace(v)) {
+	case "", "undefined", "null", "nil", "none", "true", "false", "[redacted", mask, "***", "invalid", "expired", "missing", "empty", "bearer":
+		return true
+	}
+	return strings.HasPrefix(v, "[redacted")
+}

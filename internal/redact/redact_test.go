@@ -1,0 +1,186 @@
+package redact
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func redactor(t testing.TB, extra ...string) *Redactor {
+	r, err := New(extra)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// secretText stands for every secret below; no output may have it.
+const secretText = "s3cr3tS3CR3Tvalue99"
+
+func TestSecretsGo(t *testing.T) {
+	r := redactor(t)
+	for _, in := range []string{
+		`{"token":"s3cr3tS3CR3Tvalue99","user":"alice"}`,                                                                 // JSON
+		`{\"access_token\":\"s3cr3tS3CR3Tvalue99\",\"user\":\"alice\"}`,                                                  // inside a string
+		`{\\\"accessToken\\\":\\\"s3cr3tS3CR3Tvalue99\\\",\\\"user\\\":\\\"alice\\\"}`,                                   // twice
+		`{ pwd: 's3cr3tS3CR3Tvalue99', user: 'alice' }`,                                                                  // util.inspect
+		`login user=alice password=s3cr3tS3CR3Tvalue99`,                                                                  // key=value
+		`GET /im?user=alice&agoraToken=s3cr3tS3CR3Tvalue99&x=1 HTTP/1.1`,                                                 // a query
+		`GET /b?e=%7B%22token%22%3A%22s3cr3tS3CR3Tvalue99%22%2C%22user%22%3A%22alice%22%7D`,                              // percent-encoded
+		`/b?u=https%3A%2F%2Fx%2F%3Fuser%3Dalice%26token%3Ds3cr3tS3CR3Tvalue99`,                                           // twice nested
+		`alice Authorization: Bearer s3cr3tS3CR3Tvalue99`,                                                                // header
+		`alice "authorization":"Basic s3cr3tS3CR3Tvalue99=="`,                                                            // header in JSON
+		`alice sent bearer s3cr3tS3CR3Tvalue99 again`,                                                                    // header's value alone
+		`alice Set-Cookie: sid=s3cr3tS3CR3Tvalue99; Path=/`,                                                              // cookies
+		`wss://alice:s3cr3tS3CR3Tvalue99@im.example.org/ws`,                                                              // URL with a password
+		`--->- event:login, data:{"username":"alice","password":"s3cr3tS3CR3Tvalue99"}`,                                  // JMessage, md5
+		`alice {"random_str":"s3cr3tS3CR3Tvalue99","signature":"s3cr3tS3CR3Tvalue99"}`,                                   // JMessage init
+		`--->- event:s_single_text, data:{"from":"alice","content":{"msg_body":{"text":"s3cr3tS3CR3Tvalue99"}},"rid":1}`, // a message
+		`alice "msg_body":{"text":"s3cr3tS3CR3Tvalue99","extras":{}}`,                                                    // a message
+		`alice appSecret: "s3cr3tS3CR3Tvalue99`,                                                                          // cut off
+		`alice client_secret => s3cr3tS3CR3Tvalue99`,                                                                     // Ruby, PHP
+		`{"user":"alice","masterSecret" : "s3cr3tS3CR3Tvalue99"}`,                                                        // camel case
+		"alice {\n  token: 's3cr3tS3CR3Tvalue99',\n  type: 28\n}",                                                        // over lines
+		`alice x-auth-token=s3cr3tS3CR3Tvalue99`,                                                                         // own headers
+	} {
+		got := r.Text(in)
+		if strings.Contains(got, secretText) {
+			t.Errorf("a secret is left: %s", got)
+		}
+		if !strings.Contains(got, "alice") {
+			t.Errorf("the user is gone: %s", got)
+		}
+		if again := r.Text(got); again != got {
+			t.Errorf("redacting twice changes %q to %q", got, again)
+		}
+	}
+}
+
+func TestTokensGoByTheirForm(t *testing.T) {
+	r := redactor(t)
+	for _, in := range []string{
+		"jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl end",
+		"easemob YWMtc3VwZXJzZWNyZXQtdG9rZW4tMTIzNDU2 end",
+		"agora 007eJxTYBBbsMMnKq7p9Hf/HcIX5kce9b518kCiQgSr5Zrp4X1Tu6UUGN end",
+	} {
+		if got := r.Text(in); !strings.Contains(got, mask) || !strings.HasSuffix(got, " end") {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
+
+// What a support engineer needs must stay as it is.
+func TestHarmlessStays(t *testing.T) {
+	r := redactor(t)
+	for _, in := range []string{
+		"invalid password", "token not assign error", "Sorry, token expired", "INVALID_TOKEN", "the accessToken or pwd is illegal",
+		"password error", "WEBIM_CONNCTION_TOKEN_NOT_ASSIGN_ERROR", "appkey or token error", "AccessToken cannot be empty",
+		"{ type: 28, message: 'INVALID_TOKEN', data: undefined }",
+		`{"code":880104,"message":"invalid password","username":"u1"}`,
+		`{"type":1,"message":"login failed","data":{"type":17,"data":"{\"error\":\"invalid_grant\",\"error_description\":\"invalid password\"}"}}`,
+		"01:14:03:263 IM SDK [error]:  get token failed { type: 17 }",
+		"user_id=880103 group 1001 phone 13800138000", "token: undefined", "design: new, assign: bob",
+		"https://a1.easemob.com/demo-org/demoapp/token", "signed in as alice", "/var/log/token.log: line 3",
+	} {
+		if got := r.Text(in); got != in {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
+
+func TestExtra(t *testing.T) {
+	r := redactor(t, `card (?P<secret>\d{4})`, `plate-\w+`)
+	if got := r.Text("card 1234 plate-AB1"); got != "card [redacted] [redacted]" {
+		t.Error(got)
+	}
+	for _, bad := range []string{"(", "x*"} {
+		if _, err := New([]string{bad}); err == nil || !strings.Contains(err.Error(), bad) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestNothingToDoAllocatesNothing(t *testing.T) {
+	r := redactor(t)
+	line := strings.Repeat("GET /index.html 200 12ms ", 20)
+	if n := testing.AllocsPerRun(100, func() { r.Text(line); Clean(line, 4096) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestClean(t *testing.T) {
+	for _, c := range []struct {
+		in, want string
+		max      int
+	}{
+		{"plain 环信\n\t", "plain 环信\n\t", 100},       // stays
+		{"a\x1b[31mb", `a\u001b[31mb`, 100},         // terminal control
+		{"a\u2028b\u202ec", `a\u2028b\u202ec`, 100}, // line separator, right-to-left
+		{"a\u0085b\u009bc", `a\u0085b\u009bc`, 100}, // C1
+		{"a\xffb", `a\xffb`, 100},                   // no UTF-8
+		{"a\U000e0041b", `a\u{e0041}b`, 100},        // tag characters
+		{"环信环信", "环信…", 9},                          // cut between runes
+		{"abc", "ab", 2},                            // no room for the sign
+		{"\r\n", "\\u000d\n", 100},                  // carriage return
+	} {
+		if got := Clean(c.in, c.max); got != c.want {
+			t.Errorf("%q: %q, want %q", c.in, got, c.want)
+		}
+	}
+	if got := Terminal("a\nb\tc\x1b"); got != `a⏎b c\u001b` {
+		t.Errorf("%q", got)
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("a\u202e\x1b[2J\xff环\n", 16)
+	f.Fuzz(func(t *testing.T, s string, max int) {
+		if max < 0 || max > 1<<16 {
+			return
+		}
+		for _, got := range []string{Clean(s, max), Terminal(s)} {
+			if !utf8.ValidString(got) || strings.ContainsFunc(got, dangerous) {
+				t.Errorf("%q became %q", s, got)
+			}
+		}
+		if got := Clean(s, max); len(got) > max {
+			t.Errorf("%d bytes, at most %d allowed: %q", len(got), max, got)
+		}
+		if strings.ContainsAny(Terminal(s), "\n\t\r") {
+			t.Errorf("Terminal leaves a line break in %q", s)
+		}
+	})
+}
+
+func FuzzText(f *testing.F) {
+	f.Add("token", ":", `"`, "{", "}")
+	f.Add("password", "=", "'", "a", "b")
+	r, err := New(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	keys := []string{"token", "password", "accessToken", "client_secret", "pwd", "signature", "agoraToken", "refresh_token"}
+	f.Fuzz(func(t *testing.T, key, sep, q, before, after string) {
+		r.Text(before + key + sep + q + after) // must not panic
+		k := keys[len(key)%len(keys)]
+		s := []string{":", "=", ": ", " = ", "%3A", "%3D"}[len(sep)%6]
+		quote := []string{`"`, `'`, `\"`, "", "%22", `\\\"`}[len(q)%6]
+		line := "x " + k + quote + s + quote + secretText + quote
+		if quote != "" {
+			line = "x " + quote + k + quote + s + quote + secretText + quote
+		}
+		if got := r.Text(line); strings.Contains(got, secretText) {
+			t.Errorf("%q became %q", line, got)
+		}
+	})
+}
+
+func BenchmarkText(b *testing.B) {
+	r := redactor(b)
+	line := strings.Repeat("2026-11-20 GET /index.html 200 12ms ", 6)
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Text(line)
+	}
+}
