@@ -149,14 +149,15 @@ func (c *Catalogue) Entry(family, code, symbol string) *Entry {
 // Symbol returns the entries that go by a symbol, in all families.
 func (c *Catalogue) Symbol(symbol string) []*Entry { return c.decode(c.bySymbol[symbol]) }
 
-// CodeOf returns the code that a symbol stands for in a family, or "".
-func (c *Catalogue) CodeOf(family, symbol string) string {
+// CodeOf returns the code that a symbol stands for in a family, or "". Where
+// the vendor has renumbered a symbol it is the higher, newer number.
+func (c *Catalogue) CodeOf(family, symbol string) (code string) {
 	for _, i := range c.bySymbol[symbol] {
 		if c.rows[i].family == family {
-			return c.rows[i].code
+			code = c.rows[i].code
 		}
 	}
-	return ""
+	return code
 }
 
 // Symbols returns every symbol and alias of a family.

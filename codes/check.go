@@ -45,6 +45,7 @@ func (b *builder) add(files []*file) (problems []Problem) {
 		}
 	}
 	problems = append(problems, b.share()...)
+	b.orderFamilies()
 	for _, e := range b.entries {
 		at := b.where[e]
 		for _, c := range b.complaints(e) {
@@ -118,6 +119,18 @@ func (b *builder) share() (problems []Problem) {
 		}
 	}
 	return problems
+}
+
+// orderFamilies puts families that share another's texts behind the others, so
+// that the one whose words they are is read first.
+func (b *builder) orderFamilies() {
+	sharing := map[string]int{}
+	for _, e := range b.entries {
+		if e.SameAs != "" && !strings.HasPrefix(e.SameAs, e.Family+"/") {
+			sharing[e.Family] = 1
+		}
+	}
+	slices.SortStableFunc(b.order, func(x, y string) int { return sharing[x] - sharing[y] })
 }
 
 // named finds the entry of a key, by symbol where the key has several.

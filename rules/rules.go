@@ -20,7 +20,8 @@ import (
 )
 
 // A File is one rules file: the rules of a family, or of a group of families
-// whose SDKs print the same lines.
+// whose SDKs print the same lines. A file without families has only fields,
+// which are captured beside the codes of all.
 type File struct {
 	Group     string     `yaml:"group"`
 	Families  []string   `yaml:"families"` // the first one is meant where a line proves only the group
@@ -168,7 +169,7 @@ func (f *File) problem(about, what, hint string) Problem {
 
 func (f *File) check() (problems []Problem) {
 	say := func(about, what, hint string) { problems = append(problems, f.problem(about, what, hint)) }
-	if len(f.Families) == 0 {
+	if len(f.Families) == 0 && len(f.Rules)+len(f.Words)+len(f.Shapes)+len(f.Sentences) > 0 {
 		say("", "no families", "say which families these rules find, for example families: [easemob-web]")
 	}
 	groups := func(what, re string, required ...string) {

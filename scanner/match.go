@@ -142,11 +142,9 @@ func (s *Scanner) capture(m *Match, text string) {
 	if strings.Contains(plain, "%22") {
 		plain = unpercent(plain)
 	}
-	if m.Rule.Regex != "" {
-		for _, f := range s.files {
-			if f.src == m.Rule.File {
-				captureAll(m.Fields, f.fields, plain)
-			}
+	for _, f := range s.files {
+		if f.src == m.Rule.File {
+			captureAll(m.Fields, f.fields, plain)
 		}
 	}
 	captureAll(m.Fields, s.fields, plain)

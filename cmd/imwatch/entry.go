@@ -12,9 +12,9 @@ import (
 // labels are the words between an entry's parts.
 var labels = map[string]map[string]string{
 	"en": {"meaning": "What happened", "sees": "What the user sees", "causes": "Likely causes", "tell": "Tell it by", "hints": "What to do", "check": "How to check",
-		"versions": "SDK versions", "readings": "What the documents say", "after": "Usually follows", "level": "level", "category": "category", "retryable": "retry", "scope": "hits", "owner": "move", "links": "Read more", "runbook": "Runbook", "retired": "No longer emitted", "status": "This is a status, not an error."},
+		"versions": "SDK versions", "readings": "What the documents say", "after": "Usually follows", "level": "level", "category": "category", "retryable": "retry", "scope": "hits", "owner": "move", "links": "Read more", "runbook": "Runbook", "retired": "No longer emitted", "also": "The same in", "status": "This is a status, not an error."},
 	"zh": {"meaning": "发生了什么", "sees": "用户看到什么", "causes": "可能的原因", "tell": "怎么判断", "hints": "怎么办", "check": "怎么核实",
-		"versions": "SDK 版本差异", "readings": "各文档的说法", "after": "通常跟在这些之后", "level": "级别", "category": "类别", "retryable": "重试", "scope": "影响", "owner": "由谁处理", "links": "参考", "runbook": "处理手册", "retired": "已不再出现", "status": "这是状态，不是错误。"},
+		"versions": "SDK 版本差异", "readings": "各文档的说法", "after": "通常跟在这些之后", "level": "级别", "category": "类别", "retryable": "重试", "scope": "影响", "owner": "由谁处理", "links": "参考", "runbook": "处理手册", "retired": "已不再出现", "also": "同样适用于", "status": "这是状态，不是错误。"},
 }
 
 // words are the closed lists of the catalogue, for people.
@@ -38,52 +38,58 @@ func word(lang, kind, v string) string {
 	return v
 }
 
-// several prints the entries of one query. When they belong to several
-// families, it says first what tells those apart; entries that share one text
-// are printed once.
-func (x *explainer) several(query string, list []*codes.Entry) {
-	if len(list) > 1 {
-		x.apart(query, list)
+// colon is the one of the language.
+func colon(lang string) string {
+	if lang == "zh" {
+		return "："
 	}
-	printed := false
-	for i, e := range list {
-		if slices.ContainsFunc(list[:i], func(o *codes.Entry) bool { return shared(o, e) }) {
-			continue
+	return ": "
+}
+
+// several prints the entries of one query. Entries that share one text are
+// printed once, under the names of all their families; when several remain, it
+// is said first what tells them apart.
+func (x *explainer) several(query string, list []*codes.Entry) {
+	var distinct []*codes.Entry
+	names := map[*codes.Entry][]string{}
+	lang := x.langs[0]
+	for _, e := range list {
+		i := slices.IndexFunc(distinct, func(o *codes.Entry) bool { return shared(o, e) })
+		if i < 0 {
+			i, distinct = len(distinct), append(distinct, e)
 		}
-		if printed {
+		names[distinct[i]] = append(names[distinct[i]], x.cat.Family(e.Family).Name.In(lang))
+	}
+	if len(distinct) > 1 {
+		x.apart(query, distinct)
+	}
+	for i, e := range distinct {
+		if i > 0 {
 			fmt.Fprintln(x.w)
 		}
-		printed = true
 		x.entry(e)
+		if also := names[e][1:]; len(also) > 0 {
+			x.part(labels[lang]["also"], strings.Join(also, ", "))
+		}
 	}
 }
 
-// shared tells whether one entry has its text from the other.
-func shared(a, b *codes.Entry) bool {
-	return b.SameAs == a.Key() && a.EN.Title == b.EN.Title && len(a.EN.Hints) == len(b.EN.Hints)
-}
+// shared tells whether b has its text from a.
+func shared(a, b *codes.Entry) bool { return b.SameAs == a.Key() && b.Symbol == a.Symbol }
 
-// apart says how to tell which family a code is of.
+// apart says what each meaning of a code is, and what marks each family.
 func (x *explainer) apart(query string, list []*codes.Entry) {
 	lang := x.langs[0]
-	head := fmt.Sprintf("%s stands for %d things:", query, len(list))
+	head := fmt.Sprintf("%s has %d meanings:", query, len(list))
 	if lang == "zh" {
 		head = fmt.Sprintf("%s 有 %d 种含义：", query, len(list))
 	}
 	fmt.Fprintln(x.w, x.style.Paint(terminal.Bold, head))
-	var said []string
-	for _, e := range list {
+	for i, e := range list {
 		f := x.cat.Family(e.Family)
-		line := f.Name.In(lang) + ": " + e.In(lang).Title
-		if lang == "zh" {
-			line = f.Name.In(lang) + "：" + e.In(lang).Title
-		}
-		fmt.Fprintln(x.w, terminal.Indent("  - ", line, x.style.Width))
-		if !slices.Contains(said, e.Family) {
-			said = append(said, e.Family)
-			if len(list) > 1 {
-				fmt.Fprintln(x.w, x.style.Paint(terminal.Dim, terminal.Indent("    ", f.About.In(lang), x.style.Width)))
-			}
+		fmt.Fprintln(x.w, terminal.Indent("  - ", f.Name.In(lang)+colon(lang)+e.In(lang).Title, x.style.Width))
+		if i == 0 || list[i-1].Family != e.Family {
+			fmt.Fprintln(x.w, x.style.Paint(terminal.Dim, terminal.Indent("    ", f.About.In(lang), x.style.Width)))
 		}
 	}
 	fmt.Fprintln(x.w)
@@ -105,7 +111,7 @@ func (x *explainer) entryIn(e *codes.Entry, lang string) {
 	fmt.Fprintln(x.w, x.style.Paint(terminal.Bold, terminal.Indent("", t.Title, x.style.Width)))
 	facts := []string{f.Name.In(lang), x.style.Level(word(lang, "level", e.Level)), word(lang, "category", e.Category)}
 	if !e.Status {
-		facts = append(facts, l["retryable"]+": "+word(lang, "retryable", e.Retryable), l["scope"]+": "+word(lang, "scope", e.Scope), l["owner"]+": "+word(lang, "owner", e.Owner))
+		facts = append(facts, l["retryable"]+colon(lang)+word(lang, "retryable", e.Retryable), l["scope"]+colon(lang)+word(lang, "scope", e.Scope), l["owner"]+colon(lang)+word(lang, "owner", e.Owner))
 	}
 	fmt.Fprintln(x.w, terminal.Indent("", strings.Join(facts, " · "), x.style.Width+extra(x.style)))
 	if e.Status {
@@ -114,7 +120,7 @@ func (x *explainer) entryIn(e *codes.Entry, lang string) {
 	x.part(l["retired"], e.Retired)
 	x.part(l["meaning"], t.Meaning)
 	x.part(l["sees"], t.UserSees)
-	x.causes(l, t.Causes)
+	x.causes(lang, t.Causes)
 	x.list(l["hints"], t.Hints, true)
 	x.part(l["check"], t.Check)
 	x.part(l["after"], x.after(e, lang))
@@ -157,7 +163,8 @@ func (x *explainer) list(label string, items []string, numbered bool) {
 	}
 }
 
-func (x *explainer) causes(l map[string]string, causes []codes.Cause) {
+func (x *explainer) causes(lang string, causes []codes.Cause) {
+	l := labels[lang]
 	if len(causes) == 0 {
 		return
 	}
@@ -165,7 +172,7 @@ func (x *explainer) causes(l map[string]string, causes []codes.Cause) {
 	for i, c := range causes {
 		fmt.Fprintln(x.w, terminal.Indent(fmt.Sprintf("  %d. ", i+1), c.Cause, x.style.Width))
 		if c.Tell != "" {
-			fmt.Fprintln(x.w, x.style.Paint(terminal.Dim, terminal.Indent("     ", l["tell"]+": "+c.Tell, x.style.Width)))
+			fmt.Fprintln(x.w, x.style.Paint(terminal.Dim, terminal.Indent("     ", l["tell"]+colon(lang)+c.Tell, x.style.Width)))
 		}
 	}
 }
