@@ -67,7 +67,14 @@ func (f *file) matches(text string) []Match {
 	f.view(text, tags, 0, &list)
 	var out []Match
 	for _, c := range list {
-		if m, ok := f.match(c, tags); ok && !slices.ContainsFunc(out, m.same) && len(out) < maxMatches {
+		m, ok := f.match(c, tags)
+		if !ok {
+			continue
+		}
+		switch i := slices.IndexFunc(out, m.same); {
+		case i >= 0 && out[i].Rule.Regex == "" && c.obj >= 0:
+			out[i] = m // the object, found one text deeper, says more than its sentence
+		case i < 0 && len(out) < maxMatches:
 			out = append(out, m)
 		}
 	}
@@ -148,7 +155,7 @@ func nestedTexts(text string, objs []object, own []*candidate) (list []string) {
 			}
 		}
 	}
-	if strings.Contains(text, "%7B") || strings.Contains(text, "%7b") || strings.Contains(text, "%22") {
+	if strings.Contains(text, "%7B") || strings.Contains(text, "%7b") || strings.Contains(text, "%22") || strings.Contains(text, "%20") {
 		list = append(list, unpercent(text))
 	}
 	if len(list) == 0 && len(own) == 0 && (strings.Contains(text, `\"`) || strings.Contains(text, `\x22`) || strings.Contains(text, `\u0022`)) {

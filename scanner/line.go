@@ -25,6 +25,7 @@ type line struct {
 var (
 	criLine    = regexp.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?: |$)`)
 	syslogLine = regexp.MustCompile(`^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (\S+ [\w./@-]+(?:\[\d+\])?): `)
+	syslog5424 = regexp.MustCompile(`^<\d{1,3}>1 \d{4}-\d\d-\d\dT\S+ (\S+ \S+ \S+) \S+ (?:-|(?:\[[^\]]*\])+) (?:\x{FEFF})?`)
 	logcatLine = regexp.MustCompile(`^(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\s+(\d+\s+\d+ [VDIWEF] [^:]{1,48}): `)
 )
 
@@ -49,7 +50,9 @@ func (l *line) decode(raw []byte) {
 				l.prefixed(raw, syslogLine)
 			}
 		case c == '<' || c >= 'A' && c <= 'Z':
-			l.prefixed(raw, syslogLine)
+			if !l.prefixed(raw, syslogLine) && c == '<' {
+				l.prefixed(raw, syslog5424)
+			}
 		}
 	}
 	if l.text == "" && !l.decoded && l.prefix == "" {
