@@ -171,9 +171,6 @@ func (c *blocks) unfinished() int {
 			break
 		}
 		start = l.start
-		if l.stream == "" && l.fresh() {
-			break
-		}
 	}
 	type state struct{ depth, since int }
 	streams := map[string]*state{}

@@ -92,7 +92,7 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 		m.Bare = c.text == ""
 		return m, m.Known && m.Code != "0" && !c.foreign
 	}
-	if !m.Known && c.rule != nil && !c.rule.Unknown && !slices.Contains(c.basis, "sdk") && !slices.Contains(c.basis, "shape") {
+	if !m.Known && c.rule != nil && (!c.rule.Unknown || c.rule.Object != nil && c.obj < 0) && !slices.Contains(c.basis, "vendor") && !slices.Contains(c.basis, "sdk") && !slices.Contains(c.basis, "shape") {
 		return m, false
 	}
 	return m, true
