@@ -116,14 +116,18 @@ func (s *stream) fill() error {
 
 // leaveOut drops what belongs to the long line that is being cut.
 func (s *stream) leaveOut() {
-	last := &s.c.gaps[len(s.c.gaps)-1]
 	from := s.whole
 	n := bytes.IndexByte(s.buf[from:], '\n')
 	drop := len(s.buf) - from
 	if n >= 0 {
 		drop, s.cut = n+1, false
 	}
-	last.skip += s.c.enc.length(s.buf[from : from+drop])
+	skip := s.c.enc.length(s.buf[from : from+drop])
+	if n := len(s.c.gaps); n > 0 {
+		s.c.gaps[n-1].skip += skip
+	} else {
+		s.c.base += skip // the line's beginning is consumed already
+	}
 	s.buf = append(s.buf[:from], s.buf[from+drop:]...)
 }
 

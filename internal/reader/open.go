@@ -96,6 +96,8 @@ type budget struct {
 	ratio int64
 }
 
+var errDeep = errors.New("wrapped too deep")
+
 var errBomb = errors.New("comes out far larger than it is stored: not read further")
 
 type limited struct {
@@ -140,7 +142,7 @@ func (x *opener) open(ctx context.Context, r io.Reader, at place) error {
 	switch {
 	case unpack != nil:
 		if at.layers >= maxLayers {
-			return x.fault(at, fmt.Errorf("is compressed more than %d times over", maxLayers))
+			return x.fault(at, fmt.Errorf("%w: compressed more than %d times over", errDeep, maxLayers))
 		}
 		inner, err := unpack(br)
 		if err != nil {
@@ -164,7 +166,7 @@ func (x *opener) fault(at place, err error) error {
 	}
 	hint := ""
 	switch {
-	case errors.Is(err, errBomb):
+	case errors.Is(err, errBomb) || errors.Is(err, errDeep):
 		hint = "if it is no attack, unpack it and scan what comes out"
 	case errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "broken") || at.layers > 0:
 		hint = fmt.Sprintf("broken after %d stored bytes; the lines before that were read; copy it again, or unpack what can be saved", x.in.n)
@@ -210,7 +212,7 @@ func decompressor(head []byte) (func(io.Reader) (io.ReadCloser, error), string) 
 
 func (x *opener) tar(ctx context.Context, r io.Reader, at place) error {
 	if at.archives >= maxArchives {
-		return x.fault(at, fmt.Errorf("an archive inside %d archives", maxArchives))
+		return x.fault(at, fmt.Errorf("%w: an archive inside %d archives", errDeep, maxArchives))
 	}
 	for t := tar.NewReader(r); ; {
 		h, err := t.Next()
@@ -230,7 +232,7 @@ func (x *opener) tar(ctx context.Context, r io.Reader, at place) error {
 
 func (x *opener) zip(ctx context.Context, r io.Reader, at place) error {
 	if at.archives >= maxArchives {
-		return x.fault(at, fmt.Errorf("an archive inside %d archives", maxArchives))
+		return x.fault(at, fmt.Errorf("%w: an archive inside %d archives", errDeep, maxArchives))
 	}
 	var ra io.ReaderAt
 	var size int64

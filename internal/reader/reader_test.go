@@ -1,0 +1,345 @@
+package reader
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
+)
+
+const text = "first line\nsecond 行\nthird, without a newline"
+
+func write(t testing.TB, dir, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func packed(t testing.TB, open func(io.Writer) (io.WriteCloser, error), data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := open(&b)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func gzipped(t testing.TB, data []byte) []byte {
+	return packed(t, func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }, data)
+}
+
+func tarred(t testing.TB, members map[string][]byte) []byte {
+	return packed(t, func(w io.Writer) (io.WriteCloser, error) {
+		tw := tar.NewWriter(w)
+		for _, name := range []string{"a.log", "dir/b.log", "c.gz", "inner.tar"} {
+			data, ok := members[name]
+			if !ok {
+				continue
+			}
+			if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data))}); err != nil {
+				return nil, err
+			}
+			if _, err := tw.Write(data); err != nil {
+				return nil, err
+			}
+		}
+		return tw, nil
+	}, nil)
+}
+
+func zipped(t testing.TB, name string, data []byte) []byte {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	m, err := z.Create(name)
+	if err == nil {
+		_, err = m.Write(data)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// read returns what each path yields, and the problems.
+func read(t testing.TB, path string, o Options) (map[string]string, []error) {
+	t.Helper()
+	files, problems := Files([]string{path}, o)
+	got := map[string]string{}
+	for _, f := range files {
+		problems = append(problems, Read(context.Background(), f, o, func(c *Chunk) (int, error) {
+			n := len(c.Data)
+			if !c.Final {
+				n = bytes.LastIndexByte(c.Data, '\n') + 1
+			}
+			got[c.Path] += string(c.Data[:n])
+			return n, nil
+		})...)
+	}
+	return got, problems
+}
+
+func TestFormats(t *testing.T) {
+	utf16 := func(e unicode.Endianness, bom unicode.BOMPolicy) []byte {
+		b, err := unicode.UTF16(e, bom).NewEncoder().Bytes([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	gb, err := simplifiedchinese.GB18030.NewEncoder().Bytes([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gz := gzipped(t, []byte(text))
+	for name, test := range map[string]struct {
+		data []byte
+		o    Options
+		in   string // the path of the text below the file's
+		want string
+	}{
+		"plain":             {data: []byte(text)},
+		"empty":             {data: nil, want: "-"},
+		"byte order mark":   {data: append([]byte("\xef\xbb\xbf"), text...)},
+		"UTF-16 LE, BOM":    {data: utf16(unicode.LittleEndian, unicode.UseBOM)},
+		"UTF-16 BE, BOM":    {data: utf16(unicode.BigEndian, unicode.UseBOM)},
+		"UTF-16 LE":         {data: utf16(unicode.LittleEndian, unicode.IgnoreBOM)},
+		"UTF-16 BE":         {data: utf16(unicode.BigEndian, unicode.IgnoreBOM)},
+		"GB18030, told":     {data: gb, o: Options{Encoding: "gb18030"}},
+		"GB18030, as it is": {data: gb, want: string(gb)},
+		"gzip":              {data: gz},
+		"gzip in gzip":      {data: gzipped(t, gz)},
+		"zstd":              {data: packed(t, func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) }, []byte(text))},
+		"xz":                {data: packed(t, func(w io.Writer) (io.WriteCloser, error) { return xz.NewWriter(w) }, []byte(text))},
+		"tar":               {data: tarred(t, map[string][]byte{"dir/b.log": []byte(text)}), in: "!/dir/b.log"},
+		"tgz":               {data: gzipped(t, tarred(t, map[string][]byte{"a.log": []byte(text)})), in: "!/a.log"},
+		"gzip in tar":       {data: tarred(t, map[string][]byte{"c.gz": gz}), in: "!/c.gz"},
+		"zip":               {data: zipped(t, "im.log", []byte(text)), in: "!/im.log"},
+		"zip in gzip":       {data: gzipped(t, zipped(t, "im.log", []byte(text))), in: "!/im.log"},
+		"tar in zip":        {data: zipped(t, "x.tar", tarred(t, map[string][]byte{"a.log": []byte(text)})), in: "!/x.tar!/a.log"},
+		"strange name":      {data: zipped(t, "a\x1b[31m\n.log", []byte(text)), in: `!/a\x1b[31m\n.log`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, t.TempDir(), "x", test.data)
+			got, problems := read(t, path, test.o)
+			for _, p := range problems {
+				t.Error(p)
+			}
+			want := map[string]string{path + test.in: test.want}
+			switch test.want {
+			case "":
+				want[path+test.in] = text
+			case "-":
+				want = map[string]string{}
+			}
+			if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestFaults: each is told with the path, the reason and what to do, and what
+// came before it is read.
+func TestFaults(t *testing.T) {
+	dir := t.TempDir()
+	gz := gzipped(t, bytes.Repeat([]byte(text+"\n"), 10_000))
+	fifo := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(fifo, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	deep := tarred(t, map[string][]byte{"inner.tar": tarred(t, map[string][]byte{"inner.tar": tarred(t, map[string][]byte{"a.log": []byte("x\n")})})})
+	for name, test := range map[string]struct {
+		path  string
+		o     Options
+		want  string
+		lines bool
+	}{
+		"missing":     {path: filepath.Join(dir, "no.log"), want: "no such file"},
+		"no match":    {path: filepath.Join(dir, "*.nothing"), want: "no file matches"},
+		"named pipe":  {path: fifo, want: "is a named pipe, not a file"},
+		"cut gzip":    {path: write(t, dir, "cut.gz", gz[:len(gz)-20]), want: "unexpected EOF", lines: true},
+		"broken gzip": {path: write(t, dir, "broken.gz", append(bytes.Clone(gz[:len(gz)-8]), "12345678"...)), want: "checksum", lines: true},
+		"broken zip":  {path: write(t, dir, "broken.zip", []byte("PK\x03\x04 and nothing more")), want: "broken zip"},
+		"bomb":        {path: write(t, dir, "bomb.gz", gzipped(t, make([]byte, 80<<20))), o: Options{MaxRatio: 100}, want: "comes out far larger"},
+		"too deep":    {path: write(t, dir, "deep.tar", deep), want: "an archive inside 2 archives"},
+		"empty dir":   {path: t.TempDir(), want: "no readable log file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, problems := read(t, test.path, test.o)
+			if len(problems) != 1 {
+				t.Fatalf("problems %v, want one", problems)
+			}
+			said := problems[0].Error()
+			if !strings.Contains(said, test.want) || !strings.Contains(said, test.path) || !strings.Contains(said, "hint: ") {
+				t.Errorf("got %q; want the path, %q and a hint", said, test.want)
+			}
+			if test.lines && !strings.HasPrefix(got[test.path], text) {
+				t.Errorf("the lines before the fault are not read: %.60q", got[test.path])
+			}
+		})
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	if os.Getuid() == 0 {
+		// Root can read everything; a directory is what it cannot read as a file.
+		t.Log("as root: permissions are not tested here, scripts do it as another user")
+		return
+	}
+	path := write(t, t.TempDir(), "secret.log", []byte("x\n"))
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, problems := read(t, path, Options{})
+	if len(problems) != 1 || !strings.Contains(problems[0].Error(), "setfacl") {
+		t.Errorf("got %v", problems)
+	}
+}
+
+// TestDirectories: links, loops, the same file twice, hidden and binary files.
+func TestDirectories(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	write(t, dir, "a.log", []byte("a\n"))
+	write(t, dir, "sub/b.log", []byte("b\n"))
+	write(t, dir, ".hidden", []byte("h\n"))
+	write(t, dir, "core", []byte("\x7fELF\x00\x00\x00\x01\n"))
+	write(t, outside, "c.log", []byte("c\n"))
+	for link, target := range map[string]string{"again.log": "a.log", "loop": ".", "sub/up": "..", "out.log": filepath.Join(outside, "c.log"), "dangling": "gone"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, problems := read(t, dir, Options{})
+	if len(problems) > 0 {
+		t.Error(problems)
+	}
+	var all []string
+	for path, s := range got {
+		rel, _ := filepath.Rel(dir, path)
+		all = append(all, rel+"="+strings.TrimSpace(s))
+	}
+	if len(all) != 2 || got[filepath.Join(dir, "a.log")] != "a\n" || got[filepath.Join(dir, "sub/b.log")] != "b\n" {
+		t.Errorf("got %q, want a.log and sub/b.log once each", all)
+	}
+}
+
+// endless yields a line without end, up to n bytes.
+type endless struct{ n int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.n <= 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), e.n)
+	for i := range p[:n] {
+		p[i] = 'x'
+	}
+	e.n -= n
+	return int(n), nil
+}
+
+// TestLongLine reads a line of a gigabyte: it is cut and marked, the next one
+// is whole and at its true place, and memory stays bounded.
+func TestLongLine(t *testing.T) {
+	const size = 1 << 30
+	o := Options{}.withDefaults()
+	r := io.MultiReader(strings.NewReader("before\n"), &endless{size}, strings.NewReader("\nbehind\n"))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var lines []string
+	var places []int64
+	err := chunks(context.Background(), r, "x", 0, asIs, o, func(c *Chunk) (int, error) {
+		for at := 0; at < len(c.Data); {
+			n := bytes.IndexByte(c.Data[at:], '\n')
+			if n < 0 {
+				return at, nil
+			}
+			lines = append(lines, fmt.Sprintf("%.6s %d %v", c.Data[at:at+n], n, c.Truncated(at)))
+			places = append(places, c.At(at))
+			at += n + 1
+		}
+		return len(c.Data), nil
+	})
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("%q", []string{"before 6 false", fmt.Sprintf("xxxxxx %d true", 1<<20), "behind 6 false"})
+	if fmt.Sprintf("%q", lines) != want || fmt.Sprint(places) != fmt.Sprint([]int64{0, 7, 7 + size + 1}) {
+		t.Errorf("lines %q at %d", lines, places)
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
+		t.Errorf("%d MiB were allocated", grown>>20)
+	}
+}
+
+// FuzzChunks: whatever the bytes, the line limit and the handler's appetite, the
+// lines come out in order, each cut to the limit, at their true places.
+func FuzzChunks(f *testing.F) {
+	f.Add([]byte("a\nbb\n\nccc"), 2, 3)
+	f.Add([]byte("行行行行\nx\n"), 4, 1)
+	f.Fuzz(func(t *testing.T, data []byte, limit, appetite int) {
+		if limit < 4 || limit > 1000 || appetite < 1 || appetite > 1000 {
+			return
+		}
+		o := Options{MaxLine: limit, ChunkSize: 16}
+		var got []string
+		err := chunks(context.Background(), bytes.NewReader(data), "x", 0, asIs, o, func(c *Chunk) (int, error) {
+			at, n := 0, 0
+			for at < len(c.Data) && (c.Final || n < appetite) {
+				end := bytes.IndexByte(c.Data[at:], '\n') + 1
+				if end == 0 {
+					end = len(c.Data) - at
+				}
+				line := c.Data[at : at+end]
+				place := c.At(at)
+				if !bytes.HasPrefix(data[place:], bytes.TrimSuffix(line, []byte("\n"))) || place > 0 && data[place-1] != '\n' {
+					t.Fatalf("line %q is said to be at %d of %q", line, place, data)
+				}
+				if len(bytes.TrimSuffix(line, []byte("\n"))) > limit {
+					t.Fatalf("line of %d bytes, limit %d", len(line), limit)
+				}
+				got = append(got, string(line))
+				at += end
+				n++
+			}
+			return at, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := bytes.Count(data, []byte("\n")); len(got) != want && (len(got) != want+1 || data[len(data)-1] == '\n') {
+			t.Fatalf("%d lines of %q, want %d", len(got), data, want)
+		}
+	})
+}
