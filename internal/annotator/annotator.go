@@ -236,6 +236,7 @@ func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
 			o.str("message", in.Text)
 		})
 	}
+	o.str("time_basis", f.TimeBasis)
 	o.int("count", int64(f.Count))
 	for _, k := range []string{"operation", "group_id", "chatroom_id"} {
 		o.str(k, f.Fields[k])

@@ -26,7 +26,7 @@ func (a *Annotator) Text(f *finding.Finding, s terminal.Style) string {
 		code += " ← " + f.Inner.Code
 	}
 	rest := 2 + terminal.Width(when) + 2 + len(t.level) + 2 + terminal.Width(code)
-	where := f.Path
+	where := redact.Terminal(f.Path)
 	if f.Line > 0 {
 		where += ":" + strconv.Itoa(f.Line)
 	}
