@@ -1,0 +1,145 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestReference: configs/imwatch.yaml loads, is the default, and names every key.
+func TestReference(t *testing.T) {
+	const path = "../../configs/imwatch.yaml"
+	c, problems := Load(path)
+	for _, p := range problems {
+		t.Error(p)
+	}
+	c.Sources, c.Mute, c.Redact, c.Rules.Dirs, c.Codes.Dirs = nil, nil, nil, nil, nil // empty lists
+	if !reflect.DeepEqual(c, Default()) {
+		t.Errorf("the reference loads as %+v, the default is %+v", c, Default())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys(reflect.TypeFor[Config]()) {
+		if !strings.Contains(string(data), key+":") {
+			t.Errorf("%s does not show the key %s", path, key)
+		}
+	}
+	// The commented example, uncommented, loads too.
+	text := strings.NewReplacer("sources: []", "sources:", "mute: []", "mute:", "\n#  ", "\n  ").Replace(string(data))
+	example := filepath.Join(t.TempDir(), "imwatch.yaml")
+	if err := os.WriteFile(example, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, problems = Load(example)
+	for _, p := range problems {
+		t.Error(p)
+	}
+	if len(c.Sources) != 1 || len(c.Mute) != 1 {
+		t.Errorf("the examples load as %d sources and %d mutes", len(c.Sources), len(c.Mute))
+	}
+}
+
+// keys returns every YAML key of a struct and of the structs in it.
+func keys(t reflect.Type) (list []string) {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.NumField() {
+		if tag := t.Field(i).Tag.Get("yaml"); tag != "" && tag != "-" {
+			list = append(list, tag)
+			list = append(list, keys(t.Field(i).Type)...)
+		}
+	}
+	return list
+}
+
+// TestComplaints: each names the file, the line, the problem and what to do.
+func TestComplaints(t *testing.T) {
+	const source = "version: 1\nsources:\n  - name: a\n    paths: [/x]\n"
+	for _, test := range []struct{ name, yaml, want string }{
+		{"unknown key", "version: 1\nsorces: []\n", `imwatch.yaml:2:1: unknown key "sorces"`},
+		{"version", "version: 2\n", "imwatch.yaml:1:1: version is 2"},
+		{"language", "version: 1\nlanguage: fr\n", `imwatch.yaml:2:11: language is "fr"`},
+		{"no paths", "version: 1\nsources:\n  - name: a\n", "imwatch.yaml:2:1: source 1 has no name or no paths"},
+		{"twice", source + "  - name: a\n    paths: [/y]\n", "imwatch.yaml:3:5: source a stands here twice"},
+		{"confidence", source + "    min_confidence: sure\n", `imwatch.yaml:5:21: min_confidence is "sure"`},
+		{"encoding", source + "    encoding: latin1\n", `imwatch.yaml:5:15: encoding is "latin1"`},
+		{"time zone", source + "    timezone: Asia/Nowhere\n", "imwatch.yaml:5:15: timezone: unknown time zone Asia/Nowhere"},
+		{"line length", source + "    max_line_bytes: -1\n", "imwatch.yaml:5:5: max_line_bytes is negative"},
+		{"mute without reason", "version: 1\nmute:\n  - code: easemob-web/206\n", "imwatch.yaml:3:11: a mute without code, reason or until"},
+		{"mute until never", "version: 1\nmute:\n  - {code: easemob-web/206, reason: x, until: never}\n", `imwatch.yaml:3:47: until "never" is no time`},
+		{"mute of no family", "version: 1\nmute:\n  - {code: \"206\", reason: x, until: \"2026-12-31\"}\n", `imwatch.yaml:3:13: mute: "206" is no family/code`},
+		{"redact", "version: 1\nredact: ['(']\n", "imwatch.yaml:2:11: redact: missing closing ): `(`"},
+		{"missing", "", "no such file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "imwatch.yaml")
+			if test.yaml != "" {
+				if err := os.WriteFile(path, []byte(test.yaml), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, problems := Load(path)
+			if len(problems) != 1 {
+				t.Fatalf("problems %v, want one", problems)
+			}
+			if said := problems[0].Error(); !strings.Contains(said, test.want) || !strings.Contains(said, "hint: ") {
+				t.Errorf("got %s\nwant %s and a hint", said, test.want)
+			}
+		})
+	}
+}
+
+// TestMerge: files of conf.d come in lexical order; relative directories are
+// meant from their file.
+func TestMerge(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"imwatch.yaml":     "version: 1\nlanguage: zh\nrules: {dirs: [mine]}\nsources: [{name: a, paths: [/a]}]\n",
+		"conf.d/20-b.yaml": "language: both\nsources: [{name: b, paths: [/b]}]\n",
+		"conf.d/10-c.yaml": "language: en\ncodes: {dirs: [/codes]}\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, problems := Load(filepath.Join(dir, "imwatch.yaml"))
+	if len(problems) > 0 || c.Language != "both" || len(c.Sources) != 2 || c.Sources[1].Name != "b" {
+		t.Errorf("got %+v, %v", c, problems)
+	}
+	if c.Rules.Dirs[0] != filepath.Join(dir, "mine") || c.Codes.Dirs[0] != "/codes" {
+		t.Errorf("rules %v, codes %v", c.Rules.Dirs, c.Codes.Dirs)
+	}
+}
+
+func TestMute(t *testing.T) {
+	m := Mute{Code: "easemob-web/206", Reason: "x", Until: "2026-12-31"}
+	for when, want := range map[string]bool{"2026-12-31T23:59:59": true, "2027-01-01T00:00:01": false} {
+		now, err := time.ParseInLocation("2006-01-02T15:04:05", when, time.Local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Active("easemob-web/206", "a", now) != want {
+			t.Errorf("at %s active is %v", when, !want)
+		}
+		if m.Active("easemob-web/207", "a", now) {
+			t.Error("mutes another code")
+		}
+	}
+	m.Source = "b"
+	if m.Active("easemob-web/206", "a", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Error("mutes another source")
+	}
+}
