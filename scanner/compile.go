@@ -14,15 +14,15 @@ type file struct {
 	src       *rules.File
 	cat       *codes.Catalogue
 	words     []word
-	shapes    []*regexp.Regexp
+	shapes    []pattern
 	sentences []sentence
-	fields    []*regexp.Regexp
+	fields    []pattern
 	rules     []rule
 }
 
 type word struct {
 	rules.Word
-	re *regexp.Regexp
+	pattern
 }
 
 type sentence struct {
@@ -42,14 +42,10 @@ func compileFile(f *rules.File, cat *codes.Catalogue) (*file, []rules.Problem) {
 	cf := &file{src: f, cat: cat, fields: compileFields(f)}
 	var problems []rules.Problem
 	for _, w := range f.Words {
-		if re := compile(w.Regex); re != nil {
-			cf.words = append(cf.words, word{w, re})
-		}
+		cf.words = append(cf.words, word{w, newPattern(w.Regex)})
 	}
 	for _, s := range f.Shapes {
-		if re := compile(s.Regex); re != nil {
-			cf.shapes = append(cf.shapes, re)
-		}
+		cf.shapes = append(cf.shapes, newPattern(s.Regex))
 	}
 	for _, s := range f.Sentences {
 		cf.sentences = append(cf.sentences, sentence{s.Text, s.Codes, s.Alone})
@@ -59,8 +55,8 @@ func compileFile(f *rules.File, cat *codes.Catalogue) (*file, []rules.Problem) {
 	slices.SortStableFunc(cf.sentences, func(a, b sentence) int { return len(b.text) - len(a.text) })
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		re := compile(r.Regex)
-		if re == nil {
+		re, err := regexp.Compile(r.Regex)
+		if err != nil {
 			continue // rules.Parse has said why
 		}
 		lits := literals(r.Regex)
@@ -75,22 +71,11 @@ func compileFile(f *rules.File, cat *codes.Catalogue) (*file, []rules.Problem) {
 	return cf, problems
 }
 
-func compileFields(f *rules.File) (list []*regexp.Regexp) {
+func compileFields(f *rules.File) (list []pattern) {
 	for _, x := range f.Fields {
-		if re := compile(x.Regex); re != nil {
-			list = append(list, re)
-		}
+		list = append(list, newPattern(x.Regex))
 	}
 	return list
-}
-
-// compile returns nil for what rules.Parse has already complained of.
-func compile(re string) *regexp.Regexp {
-	r, err := regexp.Compile(re)
-	if err != nil {
-		return nil
-	}
-	return r
 }
 
 // has tells whether a family of the file's knows the code.

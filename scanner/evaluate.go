@@ -45,7 +45,6 @@ type candidate struct {
 	cut      bool // text is the end of a record that was cut off
 	foreign  bool // the object has keys that the SDK's never have: a logger's record, or somebody else's
 	basis    []string
-	fields   map[string]string
 }
 
 func (c *candidate) prove(basis string) {
@@ -107,8 +106,10 @@ type tags struct {
 // tags looks for the file's words; ok is false when they say that the line is
 // somebody else's.
 func (f *file) tags(text string) (t tags, ok bool) {
-	for _, w := range f.words {
-		if !w.re.MatchString(text) {
+	lowered := strings.ToLower(text)
+	for i := range f.words {
+		w := &f.words[i]
+		if !w.matches(text, lowered) {
 			continue
 		}
 		if w.Other {
@@ -412,5 +413,11 @@ func (f *file) beside(text string, objs []object, s *sentence, from int, c *cand
 }
 
 func (f *file) shaped(text string) bool {
-	return slices.ContainsFunc(f.shapes, func(re *regexp.Regexp) bool { return re.MatchString(text) })
+	lowered := strings.ToLower(text)
+	for i := range f.shapes {
+		if f.shapes[i].matches(text, lowered) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,7 +1,6 @@
 package scanner
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -142,21 +141,26 @@ func (s *Scanner) capture(m *Match, text string) {
 	if strings.Contains(plain, "%22") {
 		plain = unpercent(plain)
 	}
+	lowered := strings.ToLower(plain)
 	for _, f := range s.files {
 		if f.src == m.Rule.File {
-			captureAll(m.Fields, f.fields, plain)
+			captureAll(m.Fields, f.fields, plain, lowered)
 		}
 	}
-	captureAll(m.Fields, s.fields, plain)
+	captureAll(m.Fields, s.fields, plain, lowered)
 }
 
-func captureAll(into map[string]string, list []*regexp.Regexp, text string) {
-	for _, re := range list {
-		m := re.FindStringSubmatch(text)
+func captureAll(into map[string]string, list []pattern, text, lowered string) {
+	for i := range list {
+		p := &list[i]
+		if !p.may(lowered) {
+			continue
+		}
+		m := p.re.FindStringSubmatch(text)
 		if m == nil {
 			continue
 		}
-		for i, name := range re.SubexpNames() {
+		for i, name := range p.re.SubexpNames() {
 			if name != "" && m[i] != "" && into[name] == "" {
 				into[name] = m[i]
 			}

@@ -10,7 +10,6 @@ package scanner
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 
 	"github.com/imwatch/imwatch/codes"
@@ -21,7 +20,7 @@ import (
 // A Scanner holds compiled rules. It is safe for concurrent use.
 type Scanner struct {
 	files  []*file
-	fields []*regexp.Regexp // of files without a family: captured beside any code
+	fields []pattern // of files without a family: captured beside any code
 	search *searcher
 }
 

@@ -79,7 +79,9 @@ var wrappers = []struct {
 	wrap func(string) string
 }{
 	{"bare", func(s string) string { return s }},
-	{"log4j", func(s string) string { return "2026-11-20 08:00:01,123 ERROR [http-nio-8080-exec-7] c.e.ChatBridge - " + s }},
+	{"log4j", func(s string) string {
+		return "2026-11-20 08:00:01,123 ERROR [http-nio-8080-exec-7] c.e.ChatBridge - " + s
+	}},
 	{"logback", func(s string) string { return "08:00:01.123 [main] WARN  c.example.Im -- " + s }},
 	{"pino", func(s string) string {
 		return `{"level":50,"time":1795161601123,"pid":4242,"hostname":"web1","msg":` + quoted(s) + `}`
