@@ -1,0 +1,126 @@
+package resolver
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/imwatch/imwatch/rules"
+	"github.com/imwatch/imwatch/scanner"
+)
+
+func resolve(t *testing.T, src Source, lines ...string) (list []finding.Finding, undecided int) {
+	t.Helper()
+	set, problems := rules.Embedded()
+	sc, more := scanner.New(set, codes.Embedded())
+	red, err := redact.New(nil)
+	if len(problems)+len(more) > 0 || err != nil {
+		t.Fatal(problems, more, err)
+	}
+	res := New(codes.Embedded(), red)
+	src.Location = time.UTC
+	proven := Proven{}
+	at := Place{Path: "a.log", Read: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), Origin: "x"}
+	for _, line := range lines {
+		sc.Scan([]byte(line+"\n"), true, func(b *scanner.Block) {
+			for i := range b.Matches {
+				if src.Undecided(&b.Matches[i], proven) {
+					undecided++
+				}
+				proven.Learn(&b.Matches[i])
+			}
+			list = append(list, res.Resolve(&src, b, proven, at)...)
+		})
+		at.Offset += int64(len(line) + 1)
+	}
+	return list, undecided
+}
+
+const (
+	proved = `{"type":206,"message":"the user is already logged on another device"}`
+	bare   = `{ type: 16 }`
+)
+
+// TestFamily: who is taken for the writer, on what ground, and who else remains.
+func TestFamily(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		src   Source
+		lines []string
+		want  string // of the last finding: family confidence basis alternatives
+	}{
+		{"the group's first, where the line proves only the group", Source{}, []string{proved}, "easemob-web high [sentence] [agora-chat-web]"},
+		{"the source's", Source{Families: []string{"agora-chat-web"}}, []string{proved}, "agora-chat-web high [sentence families] []"},
+		{"the source's first of several", Source{Families: []string{"jmessage-web", "agora-chat-web", "easemob-web"}}, []string{proved}, "agora-chat-web high [sentence families] []"},
+		{"named on the line, against the source", Source{Families: []string{"easemob-web"}}, []string{"agora-chat " + proved}, "agora-chat-web high [sentence vendor] []"},
+		{"named earlier in the file", Source{}, []string{"agora-chat " + proved, proved}, "agora-chat-web high [sentence file] []"},
+		{"the one that has the code", Source{}, []string{`{"type":55,"message":"LOCAL_DB_OPERATION_FAILED","data":{"id":"530414050000","mid":"987650000"}}`}, "easemob-web medium [shape] []"},
+		{"a range of its own", Source{}, []string{`{ code: 880103, message: 'user not exist' }`}, "jmessage-web high [range] []"},
+		{"a bare object, the source told", Source{Families: []string{"easemob-web"}}, []string{bare}, "easemob-web medium [families] []"},
+		{"a code that nobody knows", Source{}, []string{`{ code: 880999, message: 'news' }`}, "jmessage-web high [range] []"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			list, _ := resolve(t, test.src, test.lines...)
+			if len(list) == 0 {
+				t.Fatal("nothing found")
+			}
+			f := list[len(list)-1]
+			if got := fmt.Sprint(f.Family, " ", f.Confidence, " ", f.Basis, " ", f.Alternatives); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestUndecided: a bare object counts for nobody, whatever the file proved.
+func TestUndecided(t *testing.T) {
+	list, undecided := resolve(t, Source{}, proved, bare)
+	if len(list) != 1 || undecided != 1 {
+		t.Errorf("%d findings, %d undecided", len(list), undecided)
+	}
+}
+
+func TestAction(t *testing.T) {
+	for line, want := range map[string]string{
+		proved: finding.Error,
+		`---<- event:login, data:{"rid":1,"code":0,"message":"success"}`: finding.Status,
+		`{ code: 880999, message: 'news' }`:                              finding.Unknown,
+		`{ type: 0, message: 'the user cannot be empty' }`:               finding.Error,
+	} {
+		list, _ := resolve(t, Source{}, line)
+		if len(list) != 1 || list[0].Action != want {
+			t.Errorf("%s: %+v, want %s", line, list, want)
+		}
+	}
+}
+
+func TestMinConfidence(t *testing.T) {
+	const medium = "环信登录失败 错误码：206"
+	for confidence, want := range map[string]int{"": 1, "low": 1, "medium": 1, "high": 0} {
+		if list, _ := resolve(t, Source{MinConfidence: confidence}, medium); len(list) != want {
+			t.Errorf("min_confidence %q: %d findings, want %d", confidence, len(list), want)
+		}
+	}
+}
+
+// TestIdentity: the id follows from the place, so it is the same on every
+// reading, and another one for another place or file.
+func TestIdentity(t *testing.T) {
+	a, _ := resolve(t, Source{}, proved, proved)
+	b, _ := resolve(t, Source{}, proved, proved)
+	if len(a) != 2 || a[0].ID == a[1].ID || a[0].ID != b[0].ID || a[1].ID != b[1].ID || len(a[0].ID) != 32 {
+		t.Errorf("ids %v and %v", a, b)
+	}
+}
+
+// TestExcerpt: of a long block the part around the code is kept.
+func TestExcerpt(t *testing.T) {
+	list, _ := resolve(t, Source{}, strings.Repeat("x ", 4000)+proved)
+	if len(list) != 1 || len(list[0].Original) > MaxOriginal || !strings.Contains(list[0].Original, "type") {
+		t.Errorf("original of %d bytes: %.80s", len(list[0].Original), list[0].Original)
+	}
+}
