@@ -9,36 +9,46 @@ const (
 	Error   = "im.error"
 	Status  = "im.status"
 	Unknown = "im.unknown"
+	Storm   = "im.storm" // stands for what was folded in a window
+	Lost    = "im.loss"  // something could not be read or kept
 )
 
 // A Finding is one code found in one record of one file: everything that is
 // known before the catalogue's text is added. All its strings are redacted,
 // valid UTF-8 and free of control characters.
 type Finding struct {
-	ID           string // the same at every delivery
-	Action       string // Error, Status or Unknown
-	Family, Code string
-	Symbol       string   // as printed, or the catalogue's
-	Text         string   // the vendor's own text in the line
-	Confidence   string   // high, medium, low
-	Basis        []string // what proved it
-	Alternatives []string // other families that remain
-	Inner        *Inner
-	Rule         string
+	ID           string   `json:",omitzero"` // the same at every delivery
+	Action       string   `json:",omitzero"` // Error, Status or Unknown
+	Family, Code string   `json:",omitzero"`
+	Symbol       string   `json:",omitzero"` // as printed, or the catalogue's
+	Text         string   `json:",omitzero"` // the vendor's own text in the line
+	Confidence   string   `json:",omitzero"` // high, medium, low
+	Basis        []string `json:",omitzero"` // what proved it
+	Alternatives []string `json:",omitzero"` // other families that remain
+	Inner        *Inner   `json:",omitzero"`
+	Rule         string   `json:",omitzero"`
 
-	Time      time.Time // the line's own, in UTC
-	TimeBasis string    // line, no_date, no_zone, read, clamped
-	Created   time.Time // when it was read
+	Time      time.Time `json:",omitzero"` // the line's own, in UTC
+	TimeBasis string    `json:",omitzero"` // line, no_date, no_zone, read, clamped
+	Created   time.Time `json:",omitzero"` // when it was read
 
-	Source, Service string
-	Path            string
-	Offset          int64 // of the block's first line in the file's own bytes
-	Line            int   // number of that line, from 1; 0 when not counted
-	Original        string
-	Flags           []string // truncated, partial, decoded, late
-	Fields          map[string]string
-	Labels          map[string]string
-	Count           int // findings this one stands for that no other counts
+	Source, Service string            `json:",omitzero"`
+	Path            string            `json:",omitzero"`
+	Offset          int64             `json:",omitzero"` // of the block's first line in the file's own bytes
+	Line            int               `json:",omitzero"` // number of that line, from 1; 0 when not counted
+	Original        string            `json:",omitzero"`
+	Flags           []string          `json:",omitzero"` // truncated, partial, decoded, late
+	Fields          map[string]string `json:",omitzero"`
+	Labels          map[string]string `json:",omitzero"`
+	Count           int               `json:",omitzero"` // findings this one stands for that no other counts
+
+	// Of a storm: the times of the first and last finding it stands for, how many
+	// subjects they are about (1,001 means more than 1,000), some of their lines
+	// and files.
+	Start, End time.Time `json:",omitzero"`
+	Subjects   int       `json:",omitzero"`
+	Samples    []string  `json:",omitzero"`
+	Files      []string  `json:",omitzero"`
 }
 
 // Inner is the cause inside a nested error.

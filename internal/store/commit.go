@@ -1,0 +1,307 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/imwatch/imwatch/internal/finding"
+	"go.etcd.io/bbolt"
+)
+
+const (
+	quietCommit = time.Second // positions without findings wait so long
+	retryFirst  = 100 * time.Millisecond
+	retryLast   = 5 * time.Second
+)
+
+// commits is the committer: it takes whatever has come in while the last commit
+// was syncing and makes it durable in one transaction. A commit that fails is
+// tried again until the disk heals; meanwhile appenders wait when the queue is
+// full, and nothing counts as delivered.
+func (s *Store) commits() {
+	defer close(s.done)
+	timer := time.NewTimer(quietCommit)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.wake:
+		case <-timer.C:
+		}
+		timer.Reset(quietCommit)
+		batch, closing := s.take()
+		retry := retryFirst
+		for {
+			err := s.commit(batch, closing)
+			s.report(err)
+			if err == nil || closing {
+				break
+			}
+			time.Sleep(retry)
+			retry = min(2*retry, retryLast)
+			s.mu.Lock()
+			closing = s.closing
+			s.mu.Unlock()
+		}
+		for _, it := range batch {
+			if it.flushed != nil {
+				close(it.flushed)
+			}
+		}
+		if closing {
+			return
+		}
+	}
+}
+
+func (s *Store) take() (batch []item, closing bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batch, s.queue, s.queued = s.queue, nil, 0
+	s.room.Broadcast()
+	return batch, s.closing
+}
+
+// report tells once when commits begin to fail, and when they succeed again.
+func (s *Store) report(err error) {
+	s.mu.Lock()
+	was := s.failed
+	s.failed = err
+	s.mu.Unlock()
+	switch {
+	case err != nil && was == nil:
+		s.o.Notice("error", fmt.Sprintf("the store cannot be written (%v): files are followed as far as memory allows, nothing is delivered that is not durable\nhint: is the disk of %s full or read-only?", err, s.db.Path()))
+	case err == nil && was != nil:
+		s.o.Notice("info", "the store can be written again")
+	}
+}
+
+// pendingState is what a commit will change in memory when it succeeds.
+type pendingState struct {
+	folds       map[string]*fold // nil: closed
+	added       int64
+	last, first uint64
+	evicted     int64
+	moved       map[string]uint64
+}
+
+// commit writes a batch in one transaction. Nothing in memory changes unless it
+// succeeds.
+func (s *Store) commit(batch []item, closing bool) (err error) {
+	now := s.o.Now()
+	s.mu.Lock()
+	ended := s.ended(now)
+	full := s.bytes > s.o.MaxBytes/2
+	aged := s.first > 0
+	s.mu.Unlock()
+	if len(batch) == 0 && len(ended) == 0 && !full && !(aged && now.Unix()%60 == 0) {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil { // bbolt on a page that went bad
+			err = fmt.Errorf("damaged: %v", p)
+		}
+	}()
+	var st pendingState
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		st = pendingState{folds: map[string]*fold{}, last: s.last, first: s.first, moved: map[string]uint64{}}
+		w := writer{s: s, tx: tx, st: &st, now: now}
+		for _, key := range ended {
+			if err := w.end(key, s.folds[key]); err != nil {
+				return err
+			}
+		}
+		for i := range batch {
+			if err := w.item(&batch[i]); err != nil {
+				return err
+			}
+		}
+		if err := w.keepFolds(); err != nil {
+			return err
+		}
+		return w.evict()
+	})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, f := range st.folds {
+		if f == nil {
+			delete(s.folds, k)
+		} else {
+			s.folds[k] = f
+		}
+	}
+	s.bytes += st.added - st.evicted
+	s.first, s.last = st.first, st.last
+	for name, to := range st.moved {
+		if c := s.cursors[name]; c != nil && c.at < to {
+			c.at = to
+		}
+	}
+	s.blocked = float64(s.bytes) > payload*float64(s.o.MaxBytes)
+	s.room.Broadcast()
+	if st.added > 0 {
+		close(s.changed)
+		s.changed = make(chan struct{})
+	}
+	return nil
+}
+
+// writer is one transaction.
+type writer struct {
+	s   *Store
+	tx  *bbolt.Tx
+	st  *pendingState
+	now time.Time
+}
+
+func (w *writer) item(it *item) error {
+	for i := range it.findings {
+		if err := w.fold(&it.findings[i]); err != nil {
+			return err
+		}
+	}
+	if p := it.position; p != nil {
+		v, err := json.Marshal(p)
+		if err == nil {
+			err = w.tx.Bucket(bPositions).Put([]byte(p.Generation), v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for i := range it.losses {
+		if err := w.lose(&it.losses[i]); err != nil {
+			return err
+		}
+	}
+	if it.cursor != "" {
+		return w.tx.Bucket(bCursors).Put([]byte(it.cursor), key(it.to))
+	}
+	return nil
+}
+
+// put keeps a finding under the next number.
+func (w *writer) put(f *finding.Finding) error {
+	v, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	b := w.tx.Bucket(bFindings)
+	w.st.last++
+	if w.st.first == 0 {
+		w.st.first = w.st.last
+	}
+	w.st.added += int64(len(v))
+	b.FillPercent = 0.95 // keys only grow
+	if err := b.SetSequence(w.st.last); err != nil {
+		return err
+	}
+	return b.Put(key(w.st.last), v)
+}
+
+// lose keeps an entry of the ledger, and the newest ones when it is full.
+func (w *writer) lose(l *finding.Loss) error {
+	b := w.tx.Bucket(bLedger)
+	n, err := b.NextSequence()
+	if err != nil {
+		return err
+	}
+	v, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	if n > maxLedger {
+		if err := b.Delete(key(n - maxLedger)); err != nil {
+			return err
+		}
+	}
+	return b.Put(key(n), v)
+}
+
+// A page holds findings, their keys and what is free in it; bbolt files do not
+// shrink. So findings may take this share of the bound.
+const payload = 0.6
+
+// evict removes the oldest findings when there are too many or they are too
+// old: delivered ones first. A sink that is behind loses what is evicted, in
+// the ledger, unless its when_full is block.
+func (w *writer) evict() error {
+	s := w.s
+	limit := int64(payload * float64(s.o.MaxBytes))
+	oldest := w.now.Add(-s.o.MaxAge)
+	c := w.tx.Bucket(bFindings).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.First() {
+		n := binary.BigEndian.Uint64(k)
+		over := s.bytes+w.st.added-w.st.evicted > limit
+		if !over {
+			var age struct{ Created time.Time }
+			if json.Unmarshal(v, &age) == nil && age.Created.After(oldest) || !w.delivered(n) {
+				break
+			}
+		}
+		if over && !w.dropBehind(n) {
+			break
+		}
+		w.st.evicted += int64(len(v))
+		if err := c.Delete(); err != nil {
+			return err
+		}
+		w.st.first = n + 1
+	}
+	if w.st.first > w.st.last {
+		w.st.first = 0
+	}
+	for name, to := range w.st.moved {
+		if err := w.tx.Bucket(bCursors).Put([]byte(name), key(to)); err != nil {
+			return err
+		}
+		l := finding.Loss{Time: w.now.UTC(), Sink: name, Reason: "the store was full", From: int64(s.at(name) + 1), To: int64(to)}
+		if err := w.lose(&l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) at(sink string) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.cursors[sink]; c != nil {
+		return c.at
+	}
+	return 0
+}
+
+// delivered tells whether every sink has a finding.
+func (w *writer) delivered(n uint64) bool {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	for _, c := range w.s.cursors {
+		if c.at < n {
+			return false
+		}
+	}
+	return true
+}
+
+// dropBehind moves the cursors that have not reached a finding behind it; false
+// when one of them may not lose it.
+func (w *writer) dropBehind(n uint64) bool {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	for _, c := range w.s.cursors {
+		if c.at < n && c.block {
+			return false
+		}
+	}
+	for name, c := range w.s.cursors {
+		if c.at < n {
+			w.st.moved[name] = n
+		}
+	}
+	return true
+}

@@ -1,0 +1,185 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/imwatch/imwatch/internal/finding"
+)
+
+// Bounds of what is kept about a storm.
+const (
+	maxSubjects = 1000 // counted exactly; more are "1000+"
+	maxSamples  = 3
+	maxFiles    = 10
+	maxSample   = 512 // bytes
+	maxFolds    = 4096
+)
+
+// fold counts the findings of one source, family and code in one window.
+type fold struct {
+	Start    time.Time       `json:"start"` // of the window
+	Full     int             `json:"full"`  // went out in full
+	Folded   int             `json:"folded"`
+	First    time.Time       `json:"first"` // of the folded ones, their own times
+	Last     time.Time       `json:"last"`
+	Subjects map[string]bool `json:"subjects"` // of all, hashed
+	Samples  []string        `json:"samples,omitempty"`
+	Files    []string        `json:"files,omitempty"`
+	Like     finding.Finding `json:"like"` // the first folded one
+}
+
+// A Storm is what status tells about a fold that is open.
+type Storm struct {
+	Source   string    `json:"source"`
+	Code     string    `json:"code"`
+	Folded   int       `json:"folded"`
+	Since    time.Time `json:"since"`
+	Subjects int       `json:"subjects"`
+}
+
+func (f *fold) storm() Storm {
+	return Storm{Source: f.Like.Source, Code: f.Like.Family + "/" + f.Like.Code, Folded: f.Folded, Since: f.Start, Subjects: len(f.Subjects)}
+}
+
+func (f *fold) clone() *fold {
+	c := *f
+	c.Subjects = maps.Clone(f.Subjects)
+	c.Samples, c.Files = slices.Clone(f.Samples), slices.Clone(f.Files)
+	return &c
+}
+
+// foldKey is source, family and code, and what sets a status or an unknown code
+// apart.
+func foldKey(f *finding.Finding) string {
+	return fmt.Sprintf("%s\x00%s\x00%s\x00%s", f.Source, f.Family, f.Code, f.Action)
+}
+
+// ended returns the keys of the windows that are over.
+func (s *Store) ended(now time.Time) (keys []string) {
+	for k, f := range s.folds {
+		if now.Sub(f.Start) >= s.o.Window || now.Before(f.Start.Add(-s.o.Window)) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// current returns the fold of a key as this transaction has it.
+func (w *writer) current(key string) *fold {
+	if f, ok := w.st.folds[key]; ok {
+		return f
+	}
+	if f := w.s.folds[key]; f != nil {
+		c := f.clone()
+		w.st.folds[key] = c
+		return c
+	}
+	return nil
+}
+
+// fold keeps a finding in full, or counts it.
+func (w *writer) fold(f *finding.Finding) error {
+	if w.s.o.Window <= 0 || f.Action == finding.Storm || f.Action == finding.Lost {
+		return w.put(f)
+	}
+	key := foldKey(f)
+	x := w.current(key)
+	if x == nil {
+		if len(w.s.folds)+len(w.st.folds) >= maxFolds {
+			return w.put(f) // more kinds of codes than anyone has: none is folded
+		}
+		x = &fold{Start: w.now, Subjects: map[string]bool{}}
+		w.st.folds[key] = x
+	}
+	subject := f.Fields["user_id"]
+	if subject == "" {
+		subject = f.Text
+	}
+	sum := sha256.Sum256([]byte(subject))
+	name := hex.EncodeToString(sum[:8])
+	news := !x.Subjects[name]
+	if len(x.Subjects) <= maxSubjects {
+		x.Subjects[name] = true
+	}
+	if news && x.Full < w.s.o.First {
+		x.Full++
+		return w.put(f)
+	}
+	if x.Folded == 0 {
+		x.First, x.Last = f.Time, f.Time
+		x.Like = *f
+		x.Like.Original = ""
+	}
+	x.Folded += f.Count
+	if f.Time.Before(x.First) {
+		x.First = f.Time
+	}
+	if f.Time.After(x.Last) {
+		x.Last = f.Time
+	}
+	if len(x.Samples) < maxSamples {
+		x.Samples = append(x.Samples, cut(f.Original))
+	}
+	if len(x.Files) < maxFiles && !slices.Contains(x.Files, f.Path) {
+		x.Files = append(x.Files, f.Path)
+	}
+	return nil
+}
+
+func cut(s string) string {
+	if len(s) <= maxSample {
+		return s
+	}
+	n := maxSample - len("…")
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// end closes a window: what was folded in it goes out as one storm.
+func (w *writer) end(key string, f *fold) error {
+	w.st.folds[key] = nil
+	if f.Folded == 0 {
+		return nil
+	}
+	storm := f.Like
+	storm.Action, storm.Count = finding.Storm, f.Folded
+	storm.Time, storm.Start, storm.End = f.Last, f.First, f.Last
+	storm.Created = w.now.UTC()
+	storm.Samples, storm.Files = f.Samples, f.Files
+	storm.Subjects = len(f.Subjects)
+	storm.Original, storm.Inner, storm.Text, storm.Line, storm.Flags = "", nil, "", 0, nil
+	storm.Fields = nil
+	sum := sha256.Sum256([]byte(w.s.hostID + "\x00" + key + "\x00" + f.Start.UTC().Format(time.RFC3339Nano)))
+	storm.ID = hex.EncodeToString(sum[:16])
+	return w.put(&storm)
+}
+
+// keepFolds writes the folds that this transaction changed.
+func (w *writer) keepFolds() error {
+	b := w.tx.Bucket(bFolds)
+	for k, f := range w.st.folds {
+		if f == nil {
+			if err := b.Delete([]byte(k)); err != nil {
+				return err
+			}
+			continue
+		}
+		v, err := json.Marshal(f)
+		if err == nil {
+			err = b.Put([]byte(k), v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

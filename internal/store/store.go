@@ -1,0 +1,467 @@
+// Package store keeps findings, folds, positions, cursors and the loss ledger
+// in one bbolt file. Findings and the position behind them are durable together
+// or not at all: a crash neither loses nor repeats anything up to here.
+package store
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/imwatch/imwatch/internal/finding"
+	"go.etcd.io/bbolt"
+)
+
+// ErrInUse says that another imwatch has the state directory.
+var ErrInUse = errors.New("the state directory is in use by another imwatch")
+
+// ErrClosed says that the store has been closed.
+var ErrClosed = errors.New("the store is closed")
+
+// Options bound the store and say how findings are folded.
+type Options struct {
+	MaxBytes int64         // of the file; default 1 GiB
+	MaxAge   time.Duration // of delivered findings; default 7 days
+	Window   time.Duration // of a storm; 0: no folding
+	First    int           // findings of one code that go out in full in a window
+	Notice   func(level, text string)
+	Now      func() time.Time
+}
+
+// A Store is safe for concurrent use.
+type Store struct {
+	o       Options
+	db      *bbolt.DB
+	hostID  string
+	Damaged string // where a damaged store was set aside, or ""
+
+	mu      sync.Mutex
+	queue   []item
+	queued  int           // bytes
+	wake    chan struct{} // of the committer
+	room    *sync.Cond    // for appenders, when the queue is full or the store is
+	closing bool
+	blocked bool  // full of what a sink that may not lose anything has not taken
+	failed  error // of the last commit, while it is being tried again
+	changed chan struct{}
+	last    uint64 // number of the last durable finding
+	first   uint64 // and of the oldest one kept
+	bytes   int64  // of the findings kept
+	cursors map[string]*cursor
+	folds   map[string]*fold
+	done    chan struct{}
+}
+
+type cursor struct {
+	at    uint64 // delivered up to and with this finding
+	block bool   // when_full: block
+}
+
+// item is one thing for the committer.
+type item struct {
+	position *finding.Position
+	findings []finding.Finding
+	losses   []finding.Loss
+	cursor   string
+	to       uint64
+	size     int
+	urgent   bool // not only a position
+	flushed  chan struct{}
+}
+
+var (
+	bMeta      = []byte("meta")
+	bFindings  = []byte("findings")
+	bPositions = []byte("positions")
+	bCursors   = []byte("cursors")
+	bFolds     = []byte("folds")
+	bLedger    = []byte("ledger")
+	buckets    = [][]byte{bMeta, bFindings, bPositions, bCursors, bFolds, bLedger}
+)
+
+const (
+	maxQueued   = 32 << 20 // bytes that may wait for the disk
+	maxLedger   = 10_000   // entries
+	fileName    = "imwatch.db"
+	formatValue = "1"
+)
+
+// Open opens or makes the store in a directory. A damaged one is set aside and
+// named in Damaged. ErrInUse when another process has it.
+func Open(dir string, o Options) (*Store, error) {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = 1 << 30
+	}
+	if o.MaxAge <= 0 {
+		o.MaxAge = 7 * 24 * time.Hour
+	}
+	if o.First <= 0 {
+		o.First = 20
+	}
+	if o.Notice == nil {
+		o.Notice = func(string, string) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	path := filepath.Join(dir, fileName)
+	s := &Store{o: o, wake: make(chan struct{}, 1), changed: make(chan struct{}), cursors: map[string]*cursor{}, folds: map[string]*fold{}, done: make(chan struct{})}
+	s.room = sync.NewCond(&s.mu)
+	err := s.open(path)
+	if err != nil && !errors.Is(err, ErrInUse) && !errors.Is(err, os.ErrPermission) {
+		s.Damaged = fmt.Sprintf("%s.damaged-%s", path, o.Now().UTC().Format("20060102T150405"))
+		if e := os.Rename(path, s.Damaged); e != nil {
+			return nil, fmt.Errorf("open store %s: %w; it cannot be set aside: %w", path, err, e)
+		}
+		o.Notice("error", fmt.Sprintf("the store %s is damaged (%v): it is set aside as %s, and files younger than %s are read again", path, err, s.Damaged, o.MaxAge))
+		err = s.open(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	go s.commits()
+	return s, nil
+}
+
+// open opens the file and reads what is kept in memory. A page that cannot be
+// read makes bbolt panic; that is a damaged file, too.
+func (s *Store) open(path string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("damaged: %v", p)
+		}
+		if err != nil && s.db != nil {
+			s.db.Close()
+			s.db = nil
+		}
+	}()
+	s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: false})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return ErrInUse
+	}
+	if err != nil {
+		return err
+	}
+	return s.db.Update(s.load)
+}
+
+func (s *Store) load(tx *bbolt.Tx) error {
+	for _, name := range buckets {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	meta := tx.Bucket(bMeta)
+	if v := meta.Get([]byte("format")); v == nil {
+		var id [16]byte
+		rand.Read(id[:]) // never fails
+		if err := errors.Join(meta.Put([]byte("format"), []byte(formatValue)), meta.Put([]byte("host"), []byte(hex.EncodeToString(id[:])))); err != nil {
+			return err
+		}
+	} else if string(v) != formatValue {
+		return fmt.Errorf("its format is %q, this program writes %q", v, formatValue)
+	}
+	s.hostID = string(meta.Get([]byte("host")))
+	s.bytes, s.first, s.last = 0, 0, 0
+	err := tx.Bucket(bFindings).ForEach(func(k, v []byte) error {
+		n := binary.BigEndian.Uint64(k)
+		if s.first == 0 {
+			s.first = n
+		}
+		s.last = n
+		s.bytes += int64(len(v))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.last = max(s.last, tx.Bucket(bFindings).Sequence())
+	if err := s.forgetDone(tx); err != nil {
+		return err
+	}
+	err = tx.Bucket(bCursors).ForEach(func(k, v []byte) error {
+		s.cursors[string(k)] = &cursor{at: binary.BigEndian.Uint64(v)}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(bFolds).ForEach(func(k, v []byte) error {
+		f := new(fold)
+		if err := json.Unmarshal(v, f); err != nil {
+			return fmt.Errorf("fold %s: %w", k, err)
+		}
+		s.folds[string(k)] = f
+		return nil
+	})
+}
+
+// The position of a file that was rotated away and read to its end is kept for
+// so long: if the file is still there after that, it is read again.
+const keepDone = 90 * 24 * time.Hour
+
+func (s *Store) forgetDone(tx *bbolt.Tx) error {
+	b := tx.Bucket(bPositions)
+	c := b.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		var p struct {
+			Done bool      `json:"done"`
+			Seen time.Time `json:"seen"`
+		}
+		if json.Unmarshal(v, &p) == nil && p.Done && s.o.Now().Sub(p.Seen) > keepDone {
+			if err := c.Delete(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// HostID is a random name of this store's machine, kept in it: the salt of
+// event ids.
+func (s *Store) HostID() string { return s.hostID }
+
+// Positions returns every position kept.
+func (s *Store) Positions() (list []finding.Position, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bPositions).ForEach(func(k, v []byte) error {
+			var p finding.Position
+			if err := json.Unmarshal(v, &p); err != nil {
+				return fmt.Errorf("position %s: %w", k, err)
+			}
+			list = append(list, p)
+			return nil
+		})
+	})
+	return list, err
+}
+
+// Append queues a position and the findings before it, which become durable
+// together, and returns. It waits while the queue or the store is full.
+func (s *Store) Append(p finding.Position, list []finding.Finding, losses []finding.Loss) error {
+	it := item{position: &p, findings: list, losses: losses, urgent: len(list)+len(losses) > 0 || p.Done, size: 512}
+	for i := range list {
+		it.size += 1024 + len(list[i].Original)
+	}
+	return s.enqueue(it)
+}
+
+// Lose adds to the ledger what was lost outside of a file's reading.
+func (s *Store) Lose(l ...finding.Loss) error {
+	return s.enqueue(item{losses: l, urgent: true, size: 256})
+}
+
+func (s *Store) enqueue(it item) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for (s.queued > maxQueued || s.blocked && len(it.findings) > 0) && !s.closing {
+		s.room.Wait()
+	}
+	if s.closing {
+		return ErrClosed
+	}
+	s.queue = append(s.queue, it)
+	s.queued += it.size
+	if it.urgent || it.flushed != nil {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// Register makes a sink's cursor known. A new one begins with the oldest
+// finding kept. block: when the sink's findings fill the store, reading stops.
+func (s *Store) Register(sink string, block bool) error {
+	s.mu.Lock()
+	c, ok := s.cursors[sink]
+	if !ok {
+		at := s.last
+		if s.first > 0 {
+			at = s.first - 1
+		}
+		c = &cursor{at: at}
+		s.cursors[sink] = c
+	}
+	c.block = block
+	s.mu.Unlock()
+	if ok {
+		return nil
+	}
+	return s.enqueue(item{cursor: sink, to: c.at, urgent: true})
+}
+
+// Forget drops the cursors of sinks that are not in the list: they would keep
+// the store full for ever.
+func (s *Store) Forget(keep map[string]bool) error {
+	s.mu.Lock()
+	var gone []string
+	for name := range s.cursors {
+		if !keep[name] {
+			gone = append(gone, name)
+			delete(s.cursors, name)
+		}
+	}
+	s.mu.Unlock()
+	if len(gone) == 0 {
+		return nil
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range gone {
+			if err := tx.Bucket(bCursors).Delete([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// A Batch is what a sink is to send next.
+type Batch struct {
+	Findings []finding.Finding
+	To       uint64 // what Delivered takes
+}
+
+// Next returns up to n findings behind a sink's cursor; none when there are
+// none. The channel is closed when there may be more.
+func (s *Store) Next(sink string, n int) (b Batch, more <-chan struct{}, err error) {
+	s.mu.Lock()
+	more = s.changed
+	c := s.cursors[sink]
+	last := s.last
+	s.mu.Unlock()
+	if c == nil {
+		return b, more, fmt.Errorf("sink %s is not registered", sink)
+	}
+	s.mu.Lock()
+	at := c.at
+	s.mu.Unlock()
+	b.To = at
+	if at >= last {
+		return b, more, nil
+	}
+	err = s.Each(at+1, func(seq uint64, f *finding.Finding) bool {
+		b.Findings = append(b.Findings, *f)
+		b.To = seq
+		return len(b.Findings) < n
+	})
+	return b, more, err
+}
+
+// Each calls f with the findings from a number on, until it returns false.
+func (s *Store) Each(from uint64, f func(uint64, *finding.Finding) bool) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(bFindings).Cursor()
+		for k, v := c.Seek(key(from)); k != nil; k, v = c.Next() {
+			var x finding.Finding
+			if err := json.Unmarshal(v, &x); err != nil {
+				return fmt.Errorf("finding %d: %w", binary.BigEndian.Uint64(k), err)
+			}
+			if !f(binary.BigEndian.Uint64(k), &x) {
+				return nil
+			}
+		}
+		return nil
+	})
+}
+
+// Delivered moves a sink's cursor, durably with the next commit.
+func (s *Store) Delivered(sink string, to uint64) error {
+	s.mu.Lock()
+	if c := s.cursors[sink]; c != nil && c.at < to {
+		c.at = to
+		s.room.Broadcast()
+	}
+	s.mu.Unlock()
+	return s.enqueue(item{cursor: sink, to: to, urgent: true})
+}
+
+// Flush waits until everything queued is durable.
+func (s *Store) Flush() error {
+	flushed := make(chan struct{})
+	if err := s.enqueue(item{flushed: flushed}); err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+		return nil
+	case <-s.done:
+		return ErrClosed
+	}
+}
+
+// Losses returns the ledger, the oldest entry first.
+func (s *Store) Losses() (list []finding.Loss, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bLedger).ForEach(func(_, v []byte) error {
+			var l finding.Loss
+			if err := json.Unmarshal(v, &l); err != nil {
+				return err
+			}
+			list = append(list, l)
+			return nil
+		})
+	})
+	return list, err
+}
+
+// State is what can be told about the store.
+type State struct {
+	Bytes   int64             `json:"bytes"` // of the file
+	Kept    uint64            `json:"kept"`  // findings
+	Backlog map[string]uint64 `json:"backlog"`
+	Error   string            `json:"error,omitempty"`
+	Storms  []Storm           `json:"storms,omitempty"`
+}
+
+// State tells how full the store is and how far each sink is behind.
+func (s *Store) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := State{Backlog: map[string]uint64{}}
+	if s.first > 0 {
+		st.Kept = s.last - s.first + 1
+	}
+	for name, c := range s.cursors {
+		st.Backlog[name] = s.last - min(c.at, s.last)
+	}
+	if s.failed != nil {
+		st.Error = s.failed.Error()
+	}
+	if info, err := os.Stat(s.db.Path()); err == nil {
+		st.Bytes = info.Size()
+	}
+	for _, f := range s.folds {
+		if f.Folded > 0 {
+			st.Storms = append(st.Storms, f.storm())
+		}
+	}
+	return st
+}
+
+// Close commits what is queued and closes the file.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closing = true
+	s.room.Broadcast()
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	<-s.done
+	return s.db.Close()
+}
+
+func key(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

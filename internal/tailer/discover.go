@@ -1,0 +1,285 @@
+package tailer
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/imwatch/imwatch/internal/finding"
+)
+
+// sweep looks at every path of every source: the truth, whatever notification
+// told or missed.
+func (t *tailer) sweep() {
+	seen, dirs := map[string]bool{}, map[string]bool{}
+	for _, s := range t.sources {
+		if !t.swept {
+			s.fresh = true
+			for i := range t.o.Positions {
+				s.fresh = s.fresh && t.o.Positions[i].Source != s.Name
+			}
+		}
+		clear(s.failed)
+		for i := range s.globs {
+			t.walk(s, &s.globs[i], seen, dirs)
+		}
+	}
+	for dir := range dirs {
+		t.watch.add(dir)
+	}
+	t.watch.keep(dirs)
+	for path, g := range t.byPath {
+		if !seen[path] {
+			t.look(g.src, path)
+		}
+	}
+	if !t.swept {
+		t.orphans()
+	}
+	t.closeIdle()
+}
+
+// walk looks at the files that one pattern names.
+func (t *tailer) walk(s *source, g *glob, seen, dirs map[string]bool) {
+	if g.exact {
+		dirs[nearest(filepath.Dir(g.pattern))] = true
+		seen[g.pattern] = true
+		t.look(s, g.pattern)
+		return
+	}
+	dirs[nearest(g.base)] = true
+	t.walkDir(s, g, g.base, seen, dirs, 0)
+}
+
+// walkDir goes through directories, and links to directories inside the base.
+func (t *tailer) walkDir(s *source, g *glob, dir string, seen, dirs map[string]bool, links int) {
+	const maxLinks = 8 // on the way down: more is a loop
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			if !errors.Is(err, fs.ErrNotExist) {
+				t.unreadable(s, path, err)
+			}
+			return nil
+		case d.IsDir() && g.tree && path != g.base && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case d.IsDir():
+			dirs[path] = true
+		case d.Type()&fs.ModeSymlink != 0:
+			if info, err := os.Stat(path); err == nil && info.IsDir() {
+				if links < maxLinks && (s.Links || inside(path, g.base)) {
+					t.walkDir(s, g, path+"/", seen, dirs, links+1)
+				}
+				return nil
+			}
+			fallthrough
+		case d.Type().IsRegular():
+			if !seen[path] && s.globOf(path) == g {
+				seen[path] = true
+				t.look(s, path)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.unreadable(s, dir, err)
+	}
+}
+
+// inside tells whether a link leads to a place below a directory that is not
+// above the link itself.
+func inside(link, base string) bool {
+	target, err := filepath.EvalSymlinks(link)
+	if err != nil {
+		return false
+	}
+	real, err := filepath.EvalSymlinks(base)
+	return err == nil && strings.HasPrefix(target+"/", real+"/") && !strings.HasPrefix(link+"/", target+"/")
+}
+
+// nearest is the deepest existing directory on the way to one.
+func nearest(dir string) string {
+	for {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() || dir == "/" {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// look compares a path with the generation that is known by it.
+func (t *tailer) look(s *source, path string) {
+	info, err := os.Stat(path)
+	g := t.byPath[path]
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if g != nil {
+			t.away(g)
+		}
+		return
+	case err != nil:
+		t.unreadable(s, path, err)
+		return
+	case !info.Mode().IsRegular() || t.o.Refuse(info):
+		return
+	}
+	key := numbers(info)
+	if g != nil && g.key.same(key) {
+		if g.failed != nil || g.busy || info.Size() != g.size || g.size > g.offset && !g.held {
+			t.enqueue(g)
+		}
+		return
+	}
+	if g != nil {
+		t.away(g)
+	}
+	if other := t.byKey(key); other != nil {
+		t.moved(other, path)
+		return
+	}
+	if d, ok := t.settled[path]; ok && d.key.same(key) && d.size == info.Size() {
+		return
+	}
+	delete(t.settled, path)
+	t.adopt(s, path)
+}
+
+// byKey finds a generation by its inode, among those whose descriptor is held:
+// theirs cannot have been used again.
+func (t *tailer) byKey(key identity) *generation {
+	for _, g := range t.all {
+		if g.key.same(key) && !g.packed && (g.busy || g.f != nil) {
+			return g
+		}
+	}
+	return nil
+}
+
+// away marks a generation whose path names another file now, or none. Its
+// descriptor is read on until it is quiet.
+func (t *tailer) away(g *generation) {
+	if t.byPath[g.path] == g {
+		delete(t.byPath, g.path)
+	}
+	g.rotated, g.awayAt = true, time.Now()
+	t.time(g)
+	t.enqueue(g)
+}
+
+// moved gives a generation its new path.
+func (t *tailer) moved(g *generation, path string) {
+	if t.byPath[g.path] == g {
+		delete(t.byPath, g.path)
+	}
+	g.path, g.rotated, g.awayAt = path, true, time.Now()
+	t.byPath[path] = g
+	t.time(g)
+	t.enqueue(g)
+}
+
+// adopt begins to follow a file that no generation holds: one that a position
+// knows, or a new one.
+func (t *tailer) adopt(s *source, path string) {
+	f, key, info, err := s.open(path)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.unreadable(s, path, err)
+		}
+		return
+	}
+	if t.o.Refuse(info) || compressed(f) || s.globOf(path) != nil && s.globOf(path).tree && binary(f) {
+		f.Close()
+		return
+	}
+	g := t.recall(s, path, key, f)
+	if g != nil && g.done && g.offset == info.Size() {
+		f.Close()
+		t.settled[path] = settled{key, info.Size()}
+		return
+	}
+	if g == nil {
+		g = newGeneration(s, path, key, f)
+		if s.fresh && !t.swept && s.StartAt == "end" {
+			t.startAtEnd(g, info.Size())
+		}
+	}
+	g.done, g.early = false, s.fresh && !t.swept
+	t.byPath[path] = g
+	t.add(g)
+	g.size = max(g.size, info.Size())
+	t.enqueue(g)
+}
+
+// recall finds the position that a file goes on from: by its inode or its path,
+// and always by what stands before the position.
+func (t *tailer) recall(s *source, path string, key identity, f *os.File) *generation {
+	for i := range t.known {
+		p := &t.known[i]
+		byKey := key.same(identity{p.Dev, p.Ino, p.Handle})
+		if !byKey && p.Path != path || !contains(f, p) {
+			continue
+		}
+		if p.Offset == 0 && !byKey {
+			continue
+		}
+		g := resume(s, path, key, f, p)
+		g.rotated, g.done, g.awayAt = p.Path != path || p.Done, p.Done, time.Now()
+		t.known = append(t.known[:i:i], t.known[i+1:]...)
+		t.time(g)
+		return g
+	}
+	return nil
+}
+
+// contains tells whether a file holds what a position stands behind.
+func contains(f *os.File, p *finding.Position) bool {
+	info, err := f.Stat()
+	if err != nil || info.Size() < p.Offset {
+		return false
+	}
+	return holds(f, 0, p.Head) && holds(f, p.Offset-int64(len(p.Anchor)), p.Anchor)
+}
+
+func holds(f *os.File, at int64, want []byte) bool {
+	got := make([]byte, len(want))
+	n, err := f.ReadAt(got, at)
+	return n == len(want) && (err == nil || n == len(got)) && string(got) == string(want)
+}
+
+// startAtEnd passes over what a file holds at the first start.
+func (t *tailer) startAtEnd(g *generation, size int64) {
+	if size == 0 {
+		return
+	}
+	g.offset = size
+	g.anchor = make([]byte, min(size, maxAnchor))
+	n, err := g.f.ReadAt(g.anchor, size-int64(len(g.anchor)))
+	if err != nil && n < len(g.anchor) {
+		g.offset, g.anchor = 0, nil
+		return
+	}
+	g.head = make([]byte, min(size, maxHead))
+	if n, err := g.f.ReadAt(g.head, 0); err != nil && n < len(g.head) {
+		g.head = nil
+	}
+	g.skipping = g.anchor[len(g.anchor)-1] != '\n'
+	t.tell(g)
+}
+
+// closeIdle gives back descriptors of files that have not grown for long, and of
+// the least recently grown ones where more than half of the limit is held.
+func (t *tailer) closeIdle() {
+	held, limit := t.descriptors()
+	for _, g := range t.all {
+		if g.f == nil || g.busy || g.rotated || g.waiting != nil || g.offset < g.size {
+			continue
+		}
+		if quiet := t.since(g); quiet > idleClose || held > limit && quiet > t.o.Sweep {
+			g.close()
+			held--
+		}
+	}
+}

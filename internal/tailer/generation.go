@@ -1,0 +1,277 @@
+package tailer
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"time"
+	"unicode/utf8"
+
+	"github.com/imwatch/imwatch/internal/finding"
+)
+
+const (
+	maxHead   = 1024
+	maxAnchor = 64
+)
+
+// A generation is one inode's life with one content history. While busy it
+// belongs to a worker; said, path, rotated and what follows them belong to the
+// scheduler always.
+type generation struct {
+	id       string
+	src      *source
+	key      identity
+	f        *os.File // nil when closed
+	packed   bool     // the file is a .gz of it, read from its decompressed beginning
+	offset   int64
+	size     int64 // as last seen
+	lines    int64
+	head     []byte // of what is consumed
+	anchor   []byte
+	skipping bool // offset lies inside a line that is being left out
+	held     bool // the handler keeps complete lines back
+	done     bool
+	proved   map[string]string
+	grown    time.Time
+	said     string // path, for the worker
+
+	path    string
+	born    string // the path it was first found by
+	kin     string
+	early   bool        // it was there at the source's first start
+	awayAt  time.Time   // when it was rotated
+	rotated bool        // its path names another file now, or none
+	waiting *generation // whose copy this is: not read as long as that one is
+	busy    bool
+	queued  bool
+	again   bool // a hint came while it was busy
+	flush   bool // the next turn is final
+	last    bool // and takes a last line without its newline
+	gone    bool
+	failed  error
+}
+
+func newGeneration(src *source, path string, key identity, f *os.File) *generation {
+	var id [16]byte
+	rand.Read(id[:]) // never fails
+	return &generation{id: hex.EncodeToString(id[:]), src: src, path: path, born: path, said: path, key: key, f: f, grown: time.Now(), proved: map[string]string{}}
+}
+
+// resume makes a generation that goes on where a position stands.
+func resume(src *source, path string, key identity, f *os.File, p *finding.Position) *generation {
+	g := newGeneration(src, path, key, f)
+	g.id, g.offset, g.size, g.lines, g.skipping = p.Generation, p.Offset, p.Size, p.Lines, p.Skipping
+	g.head, g.anchor = bytes.Clone(p.Head), bytes.Clone(p.Anchor)
+	g.proved = maps.Clone(p.Proved)
+	if g.proved == nil {
+		g.proved = map[string]string{}
+	}
+	return g
+}
+
+func (g *generation) close() {
+	if g.f != nil {
+		g.f.Close()
+		g.f = nil
+	}
+}
+
+// position is the place behind b, which stands at the offset.
+func (g *generation) position(b []byte) finding.Position {
+	head, anchor := g.behind(b)
+	return finding.Position{Generation: g.id, Source: g.src.Name, Path: g.said, Dev: g.key.dev, Ino: g.key.ino, Handle: g.key.handle,
+		Head: bytes.Clone(head), Anchor: bytes.Clone(anchor), Offset: g.offset + int64(len(b)), Size: max(g.size, g.offset+int64(len(b))),
+		Lines: g.lines + int64(bytes.Count(b, newline)), Skipping: g.skipping, Done: g.done, Proved: maps.Clone(g.proved), Seen: time.Now().UTC()}
+}
+
+var newline = []byte{'\n'}
+
+// behind returns head and anchor as they are when b is consumed.
+func (g *generation) behind(b []byte) (head, anchor []byte) {
+	head, anchor = g.head, g.anchor
+	if room := maxHead - len(head); room > 0 && int64(len(head)) == min(g.offset, maxHead) {
+		head = append(head[:len(head):len(head)], b[:min(room, len(b))]...)
+	}
+	if len(b) >= maxAnchor {
+		return head, b[len(b)-maxAnchor:]
+	}
+	anchor = append(anchor[:len(anchor):len(anchor)], b...)
+	return head, anchor[max(0, len(anchor)-maxAnchor):]
+}
+
+// advance consumes b.
+func (g *generation) advance(b []byte) {
+	head, anchor := g.behind(b)
+	if len(head) > len(g.head) {
+		g.head = bytes.Clone(head)
+	}
+	g.anchor = bytes.Clone(anchor)
+	g.lines += int64(bytes.Count(b, newline))
+	g.offset += int64(len(b))
+}
+
+// result is what a turn has found out.
+type result struct {
+	more      bool // than one turn takes
+	atEnd     bool // everything is consumed
+	truncated bool // what was consumed is not there any more
+	vanished  bool // no descriptor is held and the path names another file
+	err       error
+	fatal     error // of the handler
+}
+
+// turn reads once, at most a chunk, and hands it on.
+func (g *generation) turn(buf *[]byte, final bool, handle Handler) (r result) {
+	if g.packed {
+		return g.unpack(final, handle)
+	}
+	if g.f == nil {
+		if r.vanished, r.err = g.reopen(); r.vanished || r.err != nil {
+			return r
+		}
+	}
+	info, err := g.f.Stat()
+	if err != nil {
+		return result{err: err}
+	}
+	size := info.Size()
+	if size < g.offset || !g.anchored() {
+		return result{truncated: true}
+	}
+	if size != g.size {
+		g.grown = time.Now()
+	}
+	g.size = size
+	if want := max(chunkSize, g.src.MaxLine+utf8.UTFMax); cap(*buf) < want {
+		*buf = make([]byte, 0, want)
+	}
+	n, err := g.f.ReadAt((*buf)[:cap(*buf)], g.offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return result{err: err}
+	}
+	if !g.anchored() {
+		return result{truncated: true}
+	}
+	data := (*buf)[:n]
+	return g.offer(data, n == cap(*buf), final, handle)
+}
+
+// anchored tells whether what stands before the offset is what was consumed.
+func (g *generation) anchored() bool {
+	var b [maxAnchor]byte
+	n, err := g.f.ReadAt(b[:len(g.anchor)], g.offset-int64(len(g.anchor)))
+	return (err == nil || errors.Is(err, io.EOF)) && bytes.Equal(b[:n], g.anchor)
+}
+
+// offer hands on what stands at the offset. full says that there may be more
+// behind it.
+func (g *generation) offer(data []byte, full, final bool, handle Handler) (r result) {
+	data, rest := g.skip(data, full)
+	if !rest {
+		return result{more: full, atEnd: !full}
+	}
+	complete := bytes.LastIndexByte(data, '\n') + 1
+	if complete == 0 {
+		return g.unfinished(data, full, final, handle)
+	}
+	for {
+		c := g.chunk(data[:complete])
+		c.Final = final
+		n, err := handle(c)
+		if err != nil {
+			return result{fatal: err}
+		}
+		g.advance(data[:n])
+		g.held = n < complete
+		if n == 0 && full && !final {
+			final = true // the handler keeps back more than a chunk holds
+			continue
+		}
+		if !g.held && final && g.last && !full && complete < len(data) {
+			return g.unfinished(data[complete:], false, true, handle)
+		}
+		return result{more: full, atEnd: !full && !g.held && complete == len(data)}
+	}
+}
+
+func (g *generation) chunk(data []byte) *Chunk {
+	return &Chunk{Source: g.src.Name, Path: g.said, Generation: g.id, Data: data, Offset: g.offset, Line: g.lines + 1, Proved: g.proved,
+		at: func(n int) finding.Position { return g.position(data[:n]) }}
+}
+
+// skip passes over the rest of a line that is being left out, and over NULs
+// before a line: a hole, where a file was truncated under a writer that goes on
+// at its old place. NULs at the end of the file may yet become text.
+func (g *generation) skip(data []byte, full bool) (rest []byte, ok bool) {
+	if g.skipping {
+		n := bytes.IndexByte(data, '\n') + 1
+		if n == 0 {
+			g.advance(data)
+			return nil, false
+		}
+		g.advance(data[:n])
+		g.skipping, data = false, data[n:]
+	}
+	nul := 0
+	for nul < len(data) && data[nul] == 0 {
+		nul++
+	}
+	if nul == len(data) && !full {
+		return data, false
+	}
+	g.advance(data[:nul])
+	return data[nul:], nul < len(data)
+}
+
+// unfinished deals with a line that has no end yet: too long a one is cut, the
+// last one of a file that was rotated away is taken as it is.
+func (g *generation) unfinished(data []byte, full, final bool, handle Handler) result {
+	c := g.chunk(data)
+	switch {
+	case len(data) > g.src.MaxLine:
+		cut := g.src.MaxLine
+		for back := 0; back < utf8.UTFMax && !utf8.RuneStart(data[cut]); back++ {
+			cut--
+		}
+		c.Data, c.Truncated = append(data[:cut:cut], '\n'), true
+		c.at = func(int) finding.Position {
+			p := g.position(data[:cut])
+			p.Skipping = true
+			return p
+		}
+		data = data[:cut]
+	case final && g.last && !full:
+		c.Partial = true
+	default:
+		return result{more: false, atEnd: len(data) == 0}
+	}
+	c.Final = true
+	if _, err := handle(c); err != nil {
+		return result{fatal: err}
+	}
+	g.advance(data)
+	g.skipping = c.Truncated
+	return result{more: full || c.Truncated, atEnd: !full && !c.Truncated}
+}
+
+// reopen opens the path again. vanished says that it names another file now.
+func (g *generation) reopen() (vanished bool, err error) {
+	f, key, _, err := g.src.open(g.said)
+	if errors.Is(err, os.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !key.same(g.key) {
+		f.Close()
+		return true, nil
+	}
+	g.f = f
+	return false, nil
+}

@@ -1,0 +1,439 @@
+package tailer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sys/unix"
+)
+
+func (t *tailer) since(g *generation) time.Duration { return time.Since(g.grown) }
+
+// descriptors counts those held, and how many may be.
+func (t *tailer) descriptors() (held, limit int) {
+	for _, g := range t.all {
+		if g.f != nil {
+			held++
+		}
+	}
+	var r unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil {
+		return held, 512
+	}
+	return held, int(min(r.Cur, 1<<20) / 2)
+}
+
+// truncated follows a file whose consumed content is gone. What was not yet
+// read may be in a copy (logrotate's copytruncate); the file itself begins a new
+// generation.
+func (t *tailer) truncated(g *generation) {
+	old := g.position(nil)
+	if !t.rescue(g.src, &old) {
+		g.done = true
+		t.tell(g, unread(g.src, &old, "truncated before it was read")...)
+	}
+	fresh := newGeneration(g.src, g.path, g.key, nil)
+	g.id, g.offset, g.size, g.lines, g.head, g.anchor = fresh.id, 0, 0, 0, nil, nil
+	g.skipping, g.held, g.done, g.flush, g.last, g.grown = false, false, false, false, false, time.Now()
+	t.time(g)
+	t.enqueue(g)
+}
+
+func unread(s *source, p *finding.Position, reason string) []finding.Loss {
+	if p.Size <= p.Offset {
+		return nil
+	}
+	return []finding.Loss{{Time: time.Now().UTC(), Source: s.Name, Path: p.Path, Reason: reason, From: p.Offset, To: p.Size}}
+}
+
+// vanished follows a generation whose descriptor was given back and whose path
+// names another file now.
+func (t *tailer) vanished(g *generation) {
+	p := g.position(nil)
+	if t.byPath[g.path] == g {
+		delete(t.byPath, g.path)
+	}
+	if t.rescue(g.src, &p) {
+		t.remove(g)
+		t.look(g.src, g.path)
+		return
+	}
+	g.done = true
+	t.drop(g)
+	t.tell(g, unread(g.src, &p, "deleted before it was read")...)
+	t.look(g.src, g.path)
+}
+
+// rescue finds where the content behind a position lies now: in a file of the
+// same inode under a rotated name, in a copy, in a compressed one. The
+// generation goes on there under its own id, so that what is read twice has the
+// same event ids.
+func (t *tailer) rescue(s *source, p *finding.Position) bool {
+	for _, g := range t.all {
+		if g.waiting != nil && g.waiting.id == p.Generation && !g.busy && g.f != nil && contains(g.f, p) {
+			t.become(g, p)
+			return true
+		}
+	}
+	packed := []string{}
+	for _, path := range siblings(p.Path) {
+		f, key, _, err := s.open(path)
+		if err != nil {
+			continue
+		}
+		if compressed(f) {
+			packed = append(packed, path)
+			f.Close()
+			continue
+		}
+		held := t.byKey(key)
+		if held != nil && (held.offset > 0 || held.busy) || p.Offset == 0 && !key.same(identity{p.Dev, p.Ino, p.Handle}) || !contains(f, p) {
+			f.Close()
+			continue
+		}
+		if held != nil {
+			f.Close()
+			t.become(held, p)
+			return true
+		}
+		g := resume(s, path, key, f, p)
+		g.rotated = true
+		t.take(g)
+		return true
+	}
+	for _, path := range packed {
+		if p.Offset > 0 && packs(s, path, p) {
+			g := resume(s, path, identity{}, nil, p)
+			g.packed, g.rotated, g.flush, g.last = true, true, true, true
+			t.take(g)
+			return true
+		}
+	}
+	return false
+}
+
+// take follows a generation that was found under another name.
+func (t *tailer) take(g *generation) {
+	g.awayAt = time.Now()
+	t.add(g)
+	if t.byPath[g.path] == nil && !g.packed {
+		t.byPath[g.path] = g
+	}
+	t.time(g)
+	t.enqueue(g)
+}
+
+// become makes a copy go on where the generation it is a copy of stands.
+func (t *tailer) become(g *generation, p *finding.Position) {
+	r := resume(g.src, g.path, g.key, g.f, p)
+	g.id, g.offset, g.lines, g.head, g.anchor, g.skipping, g.proved = r.id, r.offset, r.lines, r.head, r.anchor, r.skipping, r.proved
+	g.waiting, g.rotated, g.held, g.grown, g.awayAt = nil, true, false, time.Now(), time.Now()
+	t.time(g)
+	t.enqueue(g)
+}
+
+// isCopy tells whether a file that has not been read yet is the copy of one
+// that is followed, and must wait: copytruncate copies first and truncates then,
+// and only then does the copy hold what nobody else does.
+func (t *tailer) isCopy(g *generation) bool {
+	if g.early || g.f == nil {
+		return false
+	}
+	for o := range t.kin[g.kin] {
+		if o == g || o.gone || o.packed || o.waiting != nil || o.id == g.id || o.born != g.path && (o.rotated || !rotatedForm(o.path, g.path)) {
+			continue
+		}
+		if o.busy {
+			t.wait(g, o) // looked at again when that one's turn has ended
+			return true
+		}
+		if o.f != nil && copied(o, g) && t.copyOf(g, o) {
+			return true
+		}
+	}
+	return false
+}
+
+func kinOf(path string) string { return filepath.Join(filepath.Dir(path), stem(path)) }
+
+var rotationMark = regexp.MustCompile(`[-._]?\d[\d\-_.T:]*`)
+
+// rotatedForm tells whether a name is one that a rotation would give to a
+// followed file: something behind it, or a number or date inside it.
+func rotatedForm(live, name string) bool {
+	live, name = filepath.Base(live), filepath.Base(name)
+	if rest, ok := strings.CutPrefix(name, live); ok {
+		return rest != "" && strings.ContainsAny(rest[:1], ".-_~")
+	}
+	return rotationMark.ReplaceAllString(name, "") == rotationMark.ReplaceAllString(live, "")
+}
+
+func (t *tailer) wait(g, for_ *generation) {
+	g.waiting = for_
+	t.time(g)
+}
+
+// copied tells whether two files hold the same, as far as both go.
+func copied(o, g *generation) bool {
+	a, err := o.f.Stat()
+	if err != nil || g.f == nil {
+		return false
+	}
+	b, err := g.f.Stat()
+	if err != nil {
+		return false
+	}
+	n := min(a.Size(), b.Size())
+	const enough, piece = 16, 64 << 10
+	return n >= enough && equal(o.f, g.f, 0, min(n, piece)) && equal(o.f, g.f, max(0, n-piece), min(n, piece))
+}
+
+func equal(a, b *os.File, at, n int64) bool {
+	x, y := make([]byte, n), make([]byte, n)
+	i, errA := a.ReadAt(x, at)
+	j, errB := b.ReadAt(y, at)
+	return int64(i) == n && int64(j) == n && (errA == nil || errors.Is(errA, io.EOF)) && (errB == nil || errors.Is(errB, io.EOF)) && bytes.Equal(x, y)
+}
+
+// copyOf decides what a file whose content is o's is to be; true: it waits.
+func (t *tailer) copyOf(g, o *generation) bool {
+	info, err := g.f.Stat()
+	if err != nil {
+		return false
+	}
+	g.size = info.Size()
+	switch {
+	case o.born == g.path && o.rotated:
+		// It has taken o's place (an editor's save): it goes on where o stands.
+		if g.size < o.offset {
+			return false
+		}
+		p := o.position(nil)
+		p.Path = g.path
+		o.close()
+		t.remove(o)
+		if t.byPath[o.path] == o {
+			delete(t.byPath, o.path)
+		}
+		rotated := g.rotated
+		t.become(g, &p)
+		g.rotated, g.done = rotated, false
+		t.time(g)
+		return false
+	case o.offset >= g.size:
+		// All of it has been read in o.
+		g.offset, g.head, g.anchor = g.size, bytes.Clone(o.head[:min(int64(len(o.head)), g.size)]), tail(g.f, g.size)
+		g.lines = 0
+		t.tell(g)
+		return true
+	}
+	t.wait(g, o)
+	return true
+}
+
+func tail(f *os.File, end int64) []byte {
+	b := make([]byte, min(end, maxAnchor))
+	n, err := f.ReadAt(b, end-int64(len(b)))
+	if err != nil && n < len(b) {
+		return nil
+	}
+	return b
+}
+
+// settleCopy looks again at a copy that waits.
+func (t *tailer) settleCopy(g *generation) {
+	o := g.waiting
+	if o.busy {
+		return
+	}
+	g.waiting = nil
+	t.time(g)
+	t.enqueue(g) // dispatch decides again
+}
+
+// orphans looks, after the first sweep, for the generations that were followed
+// when the program ended and are not where they were; and for those that came
+// and were rotated away while it was down.
+func (t *tailer) orphans() {
+	known := t.known
+	t.known = nil
+	for i := range known {
+		p := &known[i]
+		s := t.sourceByName(p.Source)
+		if s == nil || p.Done {
+			t.known = append(t.known, *p)
+			continue
+		}
+		if !t.rescue(s, p) {
+			lost := unread(s, p, "gone while imwatch was down")
+			p.Done = true
+			t.lost = append(t.lost, lost...)
+			t.known = append(t.known, *p)
+			if len(lost) > 0 {
+				t.notice("warn", fmt.Sprintf("%s: bytes %d to %d were deleted before they were read", p.Path, p.Offset, p.Size))
+			}
+		}
+	}
+	for i := range known {
+		t.missed(&known[i])
+	}
+	for i := range t.o.Positions {
+		t.missed(&t.o.Positions[i])
+	}
+}
+
+// missed reads the rotated files beside a position's path that are younger than
+// it and that nothing is known about.
+func (t *tailer) missed(p *finding.Position) {
+	s := t.sourceByName(p.Source)
+	if s == nil || p.Done {
+		return
+	}
+	for _, path := range siblings(p.Path) {
+		if t.byPath[path] != nil {
+			continue
+		}
+		f, key, info, err := s.open(path)
+		if err != nil {
+			continue
+		}
+		if info.ModTime().Before(p.Seen) || t.byKey(key) != nil || t.stored(key, path, f) || t.o.Refuse(info) {
+			f.Close()
+			continue
+		}
+		g := newGeneration(s, path, key, f)
+		g.rotated = true
+		if compressed(f) {
+			f.Close()
+			if !strings.HasSuffix(path, ".gz") {
+				continue
+			}
+			g.f, g.packed, g.flush, g.last = nil, true, true, true
+		}
+		t.take(g)
+	}
+}
+
+// stored tells whether a file's content is known by a position or a generation.
+func (t *tailer) stored(key identity, path string, f *os.File) bool {
+	gz := compressed(f)
+	for i := range t.o.Positions {
+		p := &t.o.Positions[i]
+		if !gz && (key.same(identity{p.Dev, p.Ino, p.Handle}) || p.Offset > 0) && contains(f, p) {
+			return true
+		}
+		if gz && p.Offset > 0 && packs(t.sourceByName(p.Source), path, p) {
+			return true
+		}
+	}
+	for _, g := range t.all {
+		if g.path == path {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tailer) sourceByName(name string) *source {
+	for _, s := range t.sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// Bounds of what is taken out of one compressed file.
+const (
+	maxUnpacked = 16 << 30
+	maxRatio    = 1000
+)
+
+// packs tells whether a compressed file holds what a position stands behind.
+func packs(s *source, path string, p *finding.Position) bool {
+	if s == nil {
+		return false
+	}
+	f, _, _, err := s.open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return false
+	}
+	defer z.Close()
+	head := make([]byte, len(p.Head))
+	if _, err := io.ReadFull(z, head); err != nil || !bytes.Equal(head, p.Head) {
+		return false
+	}
+	from := p.Offset - int64(len(p.Anchor))
+	if from < int64(len(head)) {
+		all := append(head, make([]byte, max(0, p.Offset-int64(len(head))))...)
+		if _, err := io.ReadFull(z, all[len(head):]); err != nil {
+			return false
+		}
+		return bytes.Equal(all[from:p.Offset], p.Anchor)
+	}
+	if _, err := io.CopyN(io.Discard, z, from-int64(len(head))); err != nil {
+		return false
+	}
+	anchor := make([]byte, len(p.Anchor))
+	_, err = io.ReadFull(z, anchor)
+	return err == nil && bytes.Equal(anchor, p.Anchor)
+}
+
+// unpack reads a compressed generation from its offset to its end, in one turn:
+// it cannot be read from the middle.
+func (g *generation) unpack(final bool, handle Handler) (r result) {
+	f, _, info, err := g.src.open(g.said)
+	if errors.Is(err, os.ErrNotExist) {
+		return result{vanished: true}
+	}
+	if err != nil {
+		return result{err: err}
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return result{err: err}
+	}
+	defer z.Close()
+	if _, err := io.CopyN(io.Discard, z, g.offset); err != nil {
+		return result{err: fmt.Errorf("unpack to %d: %w", g.offset, err)}
+	}
+	limit := min(maxUnpacked, maxRatio*max(info.Size(), 64<<10))
+	buf := make([]byte, 0, max(chunkSize, g.src.MaxLine+8))
+	for out := int64(0); ; {
+		n, err := io.ReadFull(z, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		out += int64(n)
+		end := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !end {
+			return result{err: err}
+		}
+		if out > limit {
+			return result{err: fmt.Errorf("comes out %d times larger than it is stored: not read further", maxRatio)}
+		}
+		before := g.offset
+		r = g.offer(buf, !end, final && end, handle)
+		if r.fatal != nil {
+			return r
+		}
+		buf = append(buf[:0], buf[g.offset-before:]...)
+		if end && !r.more {
+			g.size = g.offset
+			return result{atEnd: true}
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package tailer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+)
+
+// source is a Source with its patterns taken apart.
+type source struct {
+	Source
+	globs  []glob
+	fresh  bool             // nothing of it was ever stored: start_at applies to the first sweep
+	failed map[string]error // paths that cannot be opened
+}
+
+// glob is one of a source's paths.
+type glob struct {
+	pattern string // absolute
+	base    string // the directory above its first wildcard
+	exact   bool   // names one file
+	tree    bool   // a directory: all text files below it
+}
+
+func newSource(o *Source) (*source, error) {
+	s := &source{Source: *o, failed: map[string]error{}}
+	if s.MaxLine <= 0 {
+		s.MaxLine = 1 << 20
+	}
+	if s.RotateWait <= 0 {
+		s.RotateWait = 30 * time.Second
+	}
+	for _, p := range o.Paths {
+		abs, err := filepath.Abs(p)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: path %s: %w", o.Name, p, err)
+		}
+		if !doublestar.ValidatePathPattern(abs) {
+			return nil, fmt.Errorf("source %s: %q is no pattern", o.Name, p)
+		}
+		g := glob{pattern: abs}
+		g.base, _ = doublestar.SplitPattern(filepath.ToSlash(abs))
+		if !strings.ContainsAny(abs, "*?[{") {
+			g.exact = true
+			if info, err := os.Stat(abs); err == nil && info.IsDir() {
+				g = glob{pattern: filepath.Join(abs, "**"), base: abs, tree: true}
+			}
+		}
+		s.globs = append(s.globs, g)
+	}
+	for i, p := range s.Exclude {
+		if abs, err := filepath.Abs(p); err == nil {
+			s.Exclude[i] = abs
+		}
+	}
+	return s, nil
+}
+
+// matches tells whether the source's patterns name a path.
+func (s *source) matches(path string) bool { return s.globOf(path) != nil }
+
+func (s *source) globOf(path string) *glob {
+	if slices.ContainsFunc(s.Exclude, func(p string) bool { ok, err := doublestar.PathMatch(p, path); return err == nil && ok }) {
+		return nil
+	}
+	for i := range s.globs {
+		g := &s.globs[i]
+		if g.exact && path == g.pattern {
+			return g
+		}
+		if ok, err := doublestar.PathMatch(g.pattern, path); err == nil && ok && !g.exact && (!g.tree || !hidden(path, g.base)) {
+			return g
+		}
+	}
+	return nil
+}
+
+// hidden tells whether a path has a hidden part below a directory.
+func hidden(path, below string) bool {
+	return strings.Contains(strings.TrimPrefix(path, below), "/.")
+}
+
+// errLink is what a link out of the paths is refused with.
+var errLink = errors.New("a symbolic link that leads out of the source's paths is not followed\nhint: set follow_symlinks: true if that is wanted")
+
+// open opens a regular file for reading, never waiting for the other end of a
+// pipe, and never through a link that leads out of the source's directories.
+func (s *source) open(path string) (*os.File, identity, os.FileInfo, error) {
+	f, err := s.openInside(path)
+	if err != nil {
+		return nil, identity{}, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("is no regular file (%s)", info.Mode().Type())
+	}
+	if err != nil {
+		f.Close()
+		return nil, identity{}, nil, err
+	}
+	return f, identify(f, info), info, nil
+}
+
+func (s *source) openInside(path string) (*os.File, error) {
+	const flags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
+	g := s.globOf(path)
+	if s.Links || g != nil && g.exact {
+		return os.OpenFile(path, flags, 0)
+	}
+	base := filepath.Dir(path) // of a rotated name beside a followed one
+	if g != nil {
+		base = g.base
+	}
+	rel, err := filepath.Rel(base, path)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(base)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.OpenFile(rel, flags, 0)
+	var pe *fs.PathError
+	if errors.As(err, &pe) && strings.Contains(pe.Err.Error(), "escapes") {
+		return nil, errLink
+	}
+	return f, err
+}
+
+// compressed tells whether a file begins like a compressed one. Those are never
+// followed; a rotated one is read when what it was is missing.
+func compressed(f *os.File) bool {
+	var b [6]byte
+	n, err := f.ReadAt(b[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false
+	}
+	for _, magic := range []string{"\x1f\x8b", "\x28\xb5\x2f\xfd", "BZh", "\xfd7zXZ\x00", "PK\x03\x04"} {
+		if bytes.HasPrefix(b[:n], []byte(magic)) {
+			return true
+		}
+	}
+	return false
+}
+
+// binary tells whether a file found in a directory tree holds no text.
+func binary(f *os.File) bool {
+	var b [512]byte
+	n, err := f.ReadAt(b[:], 0)
+	return (err == nil || errors.Is(err, io.EOF)) && bytes.IndexByte(b[:n], 0) >= 0 && !bytes.HasPrefix(b[:n], []byte{0xff, 0xfe}) && !bytes.HasPrefix(b[:n], []byte{0xfe, 0xff})
+}
+
+// stem is the part of a file's name that its rotated names share.
+func stem(path string) string {
+	name := filepath.Base(path)
+	if i := strings.IndexByte(name[1:], '.'); i >= 0 {
+		return name[:i+1]
+	}
+	return name
+}
+
+// siblings returns the regular files beside a path that may be rotated forms of
+// it, the youngest first.
+func siblings(path string) (list []string) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	type aged struct {
+		path string
+		at   time.Time
+	}
+	var found []aged
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), stem(path)) {
+			continue
+		}
+		if info, err := e.Info(); err == nil {
+			found = append(found, aged{filepath.Join(filepath.Dir(path), e.Name()), info.ModTime()})
+		}
+	}
+	slices.SortFunc(found, func(a, b aged) int { return b.at.Compare(a.at) })
+	for _, f := range found {
+		list = append(list, f.path)
+	}
+	return list
+}

@@ -1,0 +1,476 @@
+// Package tailer follows log files without losing a line: it finds them, knows
+// each by its inode and content through every kind of rotation, and gives what
+// is complete to a handler together with the position that will be durable when
+// the handler's work is.
+//
+// It reads with pread on descriptors that it holds, never by path.
+// github.com/nxadm/tail, which a reader may expect here, loses lines in rotations
+// before they reach its channel (docs in the README); it serves imwatch peek and
+// the tests, as a second reading of the same files.
+//
+// One goroutine, the scheduler in Run, owns all state. A generation is given to
+// a worker for one turn, during which the worker owns it. fsnotify watches
+// directories and is a hint; a sweep of all paths is the truth.
+package tailer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/imwatch/imwatch/internal/finding"
+)
+
+// A Source is a kind of file to follow.
+type Source struct {
+	Name       string
+	Paths      []string // files, directories, globs with **
+	Exclude    []string
+	StartAt    string        // of files that are there at the first start: beginning, or end
+	MaxLine    int           // bytes of a line that are kept; default 1 MiB
+	RotateWait time.Duration // how long a rotated file must be quiet before it is given up; default 30 s
+	Links      bool          // follow symbolic links that lead out of the paths
+}
+
+// Options say what to follow and from where.
+type Options struct {
+	Sources   []Source
+	Positions []finding.Position       // what the store has
+	Fresh     bool                     // no position was ever stored: start_at applies
+	Refuse    func(os.FileInfo) bool   // our own files, never to be read
+	Notice    func(level, text string) // told of what an operator should know; once for each cause
+	Sweep     time.Duration            // between sweeps while notification is healthy; default 10 s
+	Poll      time.Duration            // where it is not; default 1 s
+	Workers   int                      // default the number of CPUs, at most 8
+}
+
+// A Chunk is a run of complete lines of one generation, as they stand in the
+// file.
+type Chunk struct {
+	Source     string
+	Path       string
+	Generation string
+	Data       []byte // valid until the handler returns; may be empty: only the position has changed
+	Offset     int64  // of Data[0] in the file
+	Line       int64  // number of the line at Data[0], from 1
+	Final      bool   // the handler must consume all
+	Truncated  bool   // the one line of Data was cut
+	Partial    bool   // the last line has no newline, and never will
+	Proved     map[string]string
+	Losses     []finding.Loss
+
+	at func(consumed int) finding.Position
+}
+
+// Position is the place behind the first consumed bytes of Data.
+func (c *Chunk) Position(consumed int) finding.Position { return c.at(consumed) }
+
+// A Handler takes a chunk and returns how many bytes of it are done with; the
+// rest is offered again with more behind it. It is called from several
+// goroutines, never from two for one generation. An error ends the tailer.
+type Handler func(*Chunk) (consumed int, err error)
+
+// A Status is what can be told about one followed file.
+type Status struct {
+	Source, Path string
+	Mode         string // live, rotated, waiting, unreadable
+	Lag          int64  // bytes that are not yet read
+	Error        string
+}
+
+const (
+	chunkSize = 1 << 20
+	maxHeld   = time.Second // a block that has not grown for so long is taken as it is
+	idleClose = time.Hour
+)
+
+// tailer is the scheduler's state.
+type tailer struct {
+	o       Options
+	handle  Handler
+	sources []*source
+	byPath  map[string]*generation
+	all     []*generation
+	known   []finding.Position // stored ones that no file has been found for yet
+	watch   *watcher
+	live    []*generation // ready for a turn
+	backlog []*generation
+	idle    int // workers
+	turns   chan turn
+	ended   chan turn
+	swept   bool // once
+	ready   func()
+	status  chan chan []Status
+	started time.Time
+	told    map[string]bool
+	timed   map[*generation]bool            // waiting for time to pass
+	kin     map[string]map[*generation]bool // by directory and stem of the name
+	settled map[string]settled              // by path: rotated files that are read to their end
+	lost    []finding.Loss                  // to be told with the next position
+}
+
+// settled is a rotated file that is read to its end, as it was then.
+type settled struct {
+	key  identity
+	size int64
+}
+
+type turn struct {
+	g     *generation
+	final bool
+	res   result
+}
+
+// A Tailer follows files. Make it with New, start it with Run.
+type Tailer struct{ t *tailer }
+
+// New prepares a tailer; ready is called once, when every source has been swept
+// and what was there has been found.
+func New(o Options, handle Handler, ready func()) (*Tailer, error) {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&o.Sweep, 10*time.Second)
+	def(&o.Poll, time.Second)
+	if o.Workers <= 0 {
+		o.Workers = min(runtime.GOMAXPROCS(0), 8)
+	}
+	if o.Notice == nil {
+		o.Notice = func(string, string) {}
+	}
+	if o.Refuse == nil {
+		o.Refuse = func(os.FileInfo) bool { return false }
+	}
+	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: slices.Clone(o.Positions), ready: ready, status: make(chan chan []Status), told: map[string]bool{}, timed: map[*generation]bool{}, kin: map[string]map[*generation]bool{}, settled: map[string]settled{}}
+	for i := range o.Sources {
+		s, err := newSource(&o.Sources[i])
+		if err != nil {
+			return nil, err
+		}
+		t.sources = append(t.sources, s)
+	}
+	return &Tailer{t}, nil
+}
+
+// Run follows until ctx ends, then waits for the turns under way, or until the
+// handler fails.
+func (x *Tailer) Run(ctx context.Context) error { return x.t.run(ctx) }
+
+// Files tells about every followed file; nil when ctx ends first.
+func (x *Tailer) Files(ctx context.Context) []Status {
+	answer := make(chan []Status, 1)
+	select {
+	case x.t.status <- answer:
+		return <-answer
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (t *tailer) run(ctx context.Context) error {
+	t.turns, t.ended = make(chan turn, t.o.Workers), make(chan turn, t.o.Workers)
+	for range t.o.Workers {
+		go t.work()
+	}
+	t.idle = t.o.Workers
+	t.started = time.Now()
+	t.watch = newWatcher(t.notice)
+	defer t.watch.close()
+	err := t.schedule(ctx)
+	close(t.turns)
+	for t.idle < t.o.Workers { // workers finish their turns before we go
+		<-t.ended
+		t.idle++
+	}
+	for _, g := range t.all {
+		g.close()
+	}
+	return err
+}
+
+// work gives turns to generations until there are none.
+func (t *tailer) work() {
+	buf := make([]byte, 0, chunkSize)
+	for turn := range t.turns {
+		turn.res = turn.g.turn(&buf, turn.final, t.handle)
+		t.ended <- turn
+	}
+}
+
+// schedule is the loop that owns everything.
+func (t *tailer) schedule(ctx context.Context) error {
+	sweep := time.NewTimer(0)
+	defer sweep.Stop()
+	tick := time.NewTicker(250 * time.Millisecond)
+	tick.Stop()
+	ticking := false
+	for {
+		t.dispatch()
+		if busy := len(t.timed) > 0; busy != ticking {
+			if ticking = busy; busy {
+				tick.Reset(250 * time.Millisecond)
+			} else {
+				tick.Stop()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case ev := <-t.watch.events():
+			t.event(ev, sweep)
+		case err := <-t.watch.errors():
+			if errors.Is(err, fsnotify.ErrEventOverflow) {
+				t.notice("warn", "the kernel's queue of file notifications ran over; looking at every file now")
+			}
+			sweep.Reset(0)
+		case <-sweep.C:
+			t.sweep()
+			if !t.swept {
+				t.swept = true
+				t.ready()
+			}
+			sweep.Reset(t.interval())
+		case <-tick.C:
+			t.tick()
+		case turn := <-t.ended:
+			t.idle++
+			if err := t.end(turn); err != nil {
+				return err
+			}
+		case answer := <-t.status:
+			answer <- t.files()
+		}
+	}
+}
+
+func (t *tailer) interval() time.Duration {
+	if t.watch.healthy() {
+		return t.o.Sweep
+	}
+	return t.o.Poll
+}
+
+func (t *tailer) notice(level, text string) {
+	if !t.told[text] && len(t.told) < 1000 {
+		t.told[text] = true
+		t.o.Notice(level, text)
+	}
+}
+
+// event takes a hint: a known file is looked at, for anything else the whole
+// directory is swept soon.
+func (t *tailer) event(ev fsnotify.Event, sweep *time.Timer) {
+	g := t.byPath[ev.Name]
+	if g != nil && ev.Op == fsnotify.Write {
+		t.enqueue(g)
+		return
+	}
+	if ev.Op == fsnotify.Chmod {
+		return
+	}
+	if g != nil {
+		t.look(g.src, ev.Name) // renamed, removed or made anew
+		return
+	}
+	if src := t.sourceOf(ev.Name); src != nil {
+		t.look(src, ev.Name)
+		return
+	}
+	if info, err := os.Lstat(ev.Name); err == nil && (info.IsDir() || info.Mode()&os.ModeSymlink != 0) {
+		const soon = 20 * time.Millisecond
+		sweep.Reset(soon)
+	}
+}
+
+func (t *tailer) sourceOf(path string) *source {
+	for _, s := range t.sources {
+		if s.matches(path) {
+			return s
+		}
+	}
+	return nil
+}
+
+// enqueue makes a generation ready for a turn.
+func (t *tailer) enqueue(g *generation) {
+	switch {
+	case g.busy:
+		g.again = true
+	case g.queued || g.waiting != nil || g.gone:
+	default:
+		g.queued = true
+		if g.size-g.offset > chunkSize {
+			t.backlog = append(t.backlog, g)
+		} else {
+			t.live = append(t.live, g)
+		}
+	}
+}
+
+// dispatch gives ready generations to idle workers, live ones first, but every
+// fourth turn to the backlog.
+func (t *tailer) dispatch() {
+	for n := 0; t.idle > 0 && len(t.live)+len(t.backlog) > 0; n++ {
+		from := &t.live
+		if len(t.live) == 0 || n%4 == 3 && len(t.backlog) > 0 {
+			from = &t.backlog
+		}
+		g := (*from)[0]
+		*from = (*from)[1:]
+		g.queued = false
+		if g.gone || g.offset == 0 && t.isCopy(g) {
+			continue
+		}
+		g.busy, g.again, g.said = true, false, g.path
+		t.idle--
+		t.turns <- turn{g: g, final: g.flush}
+	}
+}
+
+// time keeps the list of generations that wait for time to pass.
+func (t *tailer) time(g *generation) {
+	if !g.gone && (g.held || g.rotated || g.waiting != nil) {
+		t.timed[g] = true
+	} else {
+		delete(t.timed, g)
+	}
+}
+
+// tick looks at the generations that wait for time to pass.
+func (t *tailer) tick() {
+	now := time.Now()
+	for g := range maps.Clone(t.timed) {
+		if g.busy || g.gone {
+			continue
+		}
+		quiet := min(now.Sub(g.grown), now.Sub(g.awayAt))
+		switch {
+		case g.waiting != nil:
+			t.settleCopy(g)
+		case g.rotated && quiet >= g.src.RotateWait:
+			g.flush, g.last = true, true
+			t.enqueue(g)
+		case g.held && quiet >= maxHeld:
+			g.flush = true
+			t.enqueue(g)
+		case g.rotated:
+			t.enqueue(g)
+		}
+	}
+}
+
+// end takes what a turn has found out.
+func (t *tailer) end(x turn) error {
+	g, r := x.g, x.res
+	g.busy = false
+	switch {
+	case r.fatal != nil:
+		return r.fatal
+	case r.err != nil:
+		t.unreadable(g.src, g.path, r.err)
+		g.failed, g.grown = r.err, time.Now()
+		return nil // the next sweep tries again
+	case r.truncated:
+		t.truncated(g)
+		return nil
+	case r.vanished:
+		t.vanished(g)
+		return nil
+	}
+	g.failed = nil
+	switch {
+	case r.more || g.again:
+		t.enqueue(g)
+	case g.last && x.final && r.atEnd:
+		t.finish(g)
+	}
+	g.flush = false
+	t.time(g)
+	return nil
+}
+
+// finish gives up a rotated generation that has been read to its end.
+func (t *tailer) finish(g *generation) {
+	g.done = true
+	t.settled[g.path] = settled{g.key, g.size}
+	t.drop(g)
+	t.tell(g)
+}
+
+// add and remove keep the lists of what is followed.
+func (t *tailer) add(g *generation) {
+	t.all = append(t.all, g)
+	k := kinOf(g.path)
+	if t.kin[k] == nil {
+		t.kin[k] = map[*generation]bool{}
+	}
+	t.kin[k][g] = true
+	g.kin = k
+}
+
+func (t *tailer) remove(g *generation) {
+	g.gone = true
+	delete(t.timed, g)
+	t.all = slices.DeleteFunc(t.all, func(o *generation) bool { return o == g })
+	if delete(t.kin[g.kin], g); len(t.kin[g.kin]) == 0 {
+		delete(t.kin, g.kin)
+	}
+}
+
+// drop forgets a generation but for its position.
+func (t *tailer) drop(g *generation) {
+	g.close()
+	if t.byPath[g.path] == g {
+		delete(t.byPath, g.path)
+	}
+	t.remove(g)
+	g.said = g.path
+	t.known = append(slices.DeleteFunc(t.known, func(p finding.Position) bool { return p.Generation == g.id }), g.position(nil))
+}
+
+// tell makes a changed position durable, with what was lost.
+func (t *tailer) tell(g *generation, losses ...finding.Loss) {
+	c := &Chunk{Source: g.src.Name, Path: g.path, Generation: g.id, Offset: g.offset, Line: g.lines + 1, Final: true, Proved: g.proved, Losses: append(t.lost, losses...)}
+	t.lost, g.said = nil, g.path
+	c.at = func(int) finding.Position { return g.position(nil) }
+	if _, err := t.handle(c); err != nil {
+		t.notice("error", fmt.Sprintf("keep position of %s: %v", g.path, err))
+	}
+}
+
+func (t *tailer) unreadable(s *source, path string, err error) {
+	s.failed[path] = err
+	t.notice("error", fmt.Sprintf("read %s: %v; trying again with every sweep", path, err))
+}
+
+func (t *tailer) files() (list []Status) {
+	for _, g := range t.all {
+		s := Status{Source: g.src.Name, Path: g.path, Mode: "live"}
+		switch {
+		case g.failed != nil:
+			s.Mode, s.Error = "unreadable", g.failed.Error()
+		case g.waiting != nil:
+			s.Mode = "waiting"
+		case g.rotated:
+			s.Mode = "rotated"
+		}
+		if !g.busy {
+			s.Lag = max(0, g.size-g.offset)
+		}
+		list = append(list, s)
+	}
+	for _, s := range t.sources {
+		for _, path := range slices.Sorted(maps.Keys(s.failed)) {
+			list = append(list, Status{Source: s.Name, Path: path, Mode: "unreadable", Error: s.failed[path].Error()})
+		}
+	}
+	return list
+}
