@@ -18,13 +18,16 @@ import (
 
 // Exit codes, as the contract lists them.
 const (
-	exitOK       = 0
-	exitFindings = 1  // findings at or above --fail-on, problems found by check, nothing to explain
-	exitPartial  = 2  // some input could not be read
-	exitUsage    = 64 // wrong flags or arguments
-	exitNoInput  = 66 // no input exists
-	exitInternal = 70
-	exitConfig   = 78
+	exitOK         = 0
+	exitFindings   = 1  // findings at or above --fail-on, problems found by check, nothing to explain
+	exitPartial    = 2  // some input could not be read
+	exitUsage      = 64 // wrong flags or arguments
+	exitNoInput    = 66 // no input exists
+	exitNoStore    = 69 // status: neither daemon nor store
+	exitInternal   = 70
+	exitInUse      = 73 // the state directory is another imwatch's
+	exitPermission = 77
+	exitConfig     = 78
 )
 
 // exit is an error with an exit code. With a nil err all has been said.
@@ -44,6 +47,7 @@ func (e exit) Unwrap() error { return e.err }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -93,7 +97,7 @@ files and says what each means for that vendor, why it happens and what to do ne
 		Args:          cobra.NoArgs,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newScan(), newExplain(stdin), newCodes(), newCheck(), newVersion())
+	root.AddCommand(newRun(), newScan(), newPeek(), newExplain(stdin), newEvents(), newStatus(), newCodes(), newCheck(), newVersion())
 	return root
 }
 

@@ -4,6 +4,7 @@ package annotator
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,9 @@ type Options struct {
 
 // Host names the machine that reads; empty fields are left out.
 type Host struct{ Name, ID string }
+
+// Subjects of a storm are counted exactly up to this.
+const maxSubjects = 1000
 
 // An Annotator writes events. It is safe for concurrent use.
 type Annotator struct {
@@ -90,6 +94,9 @@ func (a *Annotator) languages() []string {
 func (a *Annotator) encode(f *finding.Finding) *text {
 	e := a.cat.Entry(f.Family, f.Code, f.Symbol)
 	langs := a.languages()
+	if f.Action == finding.Lost {
+		return &text{level: "warn"}
+	}
 	if e == nil {
 		return &text{level: "warn", message: f.Family + " " + f.Code + ": " + unknownTitle(langs[0])}
 	}
@@ -166,10 +173,24 @@ func (a *Annotator) Append(dst []byte, f *finding.Finding) []byte {
 	}
 }
 
+// message is what a person can act on; of a storm or a loss it says how much.
+func (a *Annotator) message(f *finding.Finding, t *text) string {
+	switch f.Action {
+	case finding.Storm:
+		if a.languages()[0] == "zh" {
+			return t.message + "（又出现 " + strconv.Itoa(f.Count) + " 次）"
+		}
+		return t.message + " (" + strconv.Itoa(f.Count) + " more)"
+	case finding.Lost:
+		return f.Text
+	}
+	return t.message
+}
+
 func (a *Annotator) event(dst []byte, f *finding.Finding, t *text, parts int, original string) []byte {
 	root := object{buf: dst}
 	root.time("@timestamp", f.Time)
-	root.str("message", t.message)
+	root.str("message", a.message(f, t))
 	root.sub("log", func(o *object) {
 		o.str("level", t.level)
 		o.sub("file", func(o *object) { o.str("path", f.Path) })
@@ -178,9 +199,17 @@ func (a *Annotator) event(dst []byte, f *finding.Finding, t *text, parts int, or
 	})
 	root.sub("event", func(o *object) {
 		o.str("id", f.ID)
-		o.str("kind", "event")
+		if f.Action == finding.Storm {
+			o.str("kind", "metric")
+			o.time("start", f.Start)
+			o.time("end", f.End)
+		} else {
+			o.str("kind", "event")
+		}
 		o.str("action", f.Action)
-		o.str("code", f.Family+"/"+f.Code)
+		if f.Family != "" {
+			o.str("code", f.Family+"/"+f.Code)
+		}
 		if t.entry != nil && len(t.entry.Links) > 0 {
 			o.str("reference", t.entry.Links[0])
 		}
@@ -235,6 +264,14 @@ func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
 			}
 			o.str("message", in.Text)
 		})
+	}
+	if f.Action == finding.Storm {
+		if f.Subjects > maxSubjects {
+			o.str("subjects", strconv.Itoa(maxSubjects)+"+")
+		} else {
+			o.str("subjects", strconv.Itoa(f.Subjects))
+		}
+		o.strs("samples", f.Samples)
 	}
 	o.str("time_basis", f.TimeBasis)
 	o.int("count", int64(f.Count))

@@ -19,6 +19,7 @@ import (
 // its default and why.
 type Config struct {
 	Version  int      `yaml:"version"`
+	StateDir string   `yaml:"state_dir"`
 	Language string   `yaml:"language"`
 	Sources  []Source `yaml:"sources"`
 	Rules    Dirs     `yaml:"rules"`
@@ -26,6 +27,36 @@ type Config struct {
 	Mute     []Mute   `yaml:"mute"`
 	Redact   []string `yaml:"redact"`
 	Subjects string   `yaml:"subjects"`
+	Storm    Storm    `yaml:"storm"`
+	Store    Store    `yaml:"store"`
+	Sinks    []Sink   `yaml:"sinks"`
+}
+
+// Storm says how findings of one code are folded.
+type Storm struct {
+	Window Duration `yaml:"window"` // 0: no folding
+	First  int      `yaml:"first"`  // so many go out in full in a window
+}
+
+// Store bounds the embedded store.
+type Store struct {
+	MaxBytes Size     `yaml:"max_bytes"`
+	MaxAge   Duration `yaml:"max_age"`
+}
+
+// A Sink is where events go.
+type Sink struct {
+	Name     string            `yaml:"name"` // default: its type
+	Type     string            `yaml:"type"` // stdout or file
+	Format   string            `yaml:"format"`
+	Path     string            `yaml:"path"`
+	MaxBytes Size              `yaml:"max_bytes"`
+	MinLevel string            `yaml:"min_level"`
+	Families []string          `yaml:"families"`
+	Scope    []string          `yaml:"scope"`
+	Labels   map[string]string `yaml:"labels"`
+	Detail   string            `yaml:"detail"`
+	WhenFull string            `yaml:"when_full"`
 }
 
 // A Source is a kind of log and where it lies.
@@ -36,11 +67,13 @@ type Source struct {
 	Exclude        []string          `yaml:"exclude"`
 	Families       []string          `yaml:"families"`
 	Encoding       string            `yaml:"encoding"`
+	StartAt        string            `yaml:"start_at"`
 	Timezone       string            `yaml:"timezone"`
 	MinConfidence  string            `yaml:"min_confidence"`
 	Statuses       bool              `yaml:"statuses"`
 	Labels         map[string]string `yaml:"labels"`
 	MaxLineBytes   int               `yaml:"max_line_bytes"`
+	RotateWait     Duration          `yaml:"rotate_wait"`
 	FollowSymlinks bool              `yaml:"follow_symlinks"`
 }
 
@@ -59,7 +92,10 @@ type Mute struct {
 }
 
 // Default returns the configuration of a program without a file.
-func Default() *Config { return &Config{Version: 1, Language: "en", Subjects: "keep"} }
+func Default() *Config {
+	return &Config{Version: 1, StateDir: "/var/lib/imwatch", Language: "en", Subjects: "keep",
+		Storm: Storm{Window: Duration(time.Minute), First: 20}, Store: Store{MaxBytes: 1 << 30, MaxAge: Duration(7 * 24 * time.Hour)}}
+}
 
 // Load reads a file and, in lexical order, the *.yaml of a conf.d directory
 // beside it. With problems the configuration must not be used.
@@ -84,7 +120,7 @@ func (c *Config) read(path string) []codes.Problem {
 		return []codes.Problem{{File: path, What: err.Error(), Hint: "is the path right, and may this user read it?"}}
 	}
 	f := *c
-	f.Sources, f.Mute, f.Redact, f.Rules, f.Codes = nil, nil, nil, Dirs{}, Dirs{}
+	f.Sources, f.Mute, f.Redact, f.Sinks, f.Rules, f.Codes = nil, nil, nil, nil, Dirs{}, Dirs{}
 	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
 		return []codes.Problem{codes.YAMLProblem(path, err, "configs/imwatch.yaml shows every key")}
 	}
@@ -99,6 +135,8 @@ func (c *Config) read(path string) []codes.Problem {
 	}
 	problems := f.check(path, string(data))
 	c.Version, c.Language, c.Subjects = f.Version, f.Language, f.Subjects
+	c.StateDir, c.Storm, c.Store = f.StateDir, f.Storm, f.Store
+	c.Sinks = append(c.Sinks, f.Sinks...)
 	c.Sources = append(c.Sources, f.Sources...)
 	c.Mute = append(c.Mute, f.Mute...)
 	c.Redact = append(c.Redact, f.Redact...)
@@ -154,6 +192,19 @@ func (c *Config) check(path, data string) []codes.Problem {
 	for _, m := range c.Mute {
 		k.mute(m)
 	}
+	if c.StateDir == "" {
+		k.say("state_dir", "state_dir is empty", "a directory of its own, which only this user can read")
+	}
+	if c.Storm.Window < 0 || c.Storm.First < 1 {
+		k.say("storm", "storm: window is negative or first is less than 1", "window: 0s folds nothing")
+	}
+	if c.Store.MaxBytes < 16<<20 {
+		k.say("max_bytes", "store: max_bytes is less than 16 MiB", "the store keeps positions and events until they are delivered; 1GiB is the default")
+	}
+	sinks := map[string]bool{}
+	for i := range c.Sinks {
+		k.sink(&c.Sinks[i], sinks)
+	}
 	for _, re := range c.Redact {
 		if _, err := regexp.Compile(re); err != nil {
 			k.say(re, "redact: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "https://pkg.go.dev/regexp/syntax")
@@ -164,12 +215,40 @@ func (c *Config) check(path, data string) []codes.Problem {
 
 func (k *checker) source(s *Source) {
 	k.oneOf("min_confidence", s.MinConfidence, "high", "medium", "low")
+	k.oneOf("start_at", s.StartAt, "end", "beginning")
+	if s.RotateWait < 0 {
+		k.say("rotate_wait", "rotate_wait is negative", "leave it out for 30s")
+	}
 	k.oneOf("encoding", s.Encoding, "auto", "utf-8", "gb18030", "utf-16")
 	if _, err := s.Location(); err != nil {
 		k.say(s.Timezone, "timezone: "+err.Error(), "a name such as Asia/Shanghai or UTC")
 	}
 	if s.MaxLineBytes < 0 {
 		k.say("max_line_bytes", "max_line_bytes is negative", "leave it out for 1 MiB")
+	}
+}
+
+func (k *checker) sink(s *Sink, seen map[string]bool) {
+	if s.Name == "" {
+		s.Name = s.Type
+	}
+	if seen[s.Name] {
+		k.say("type: "+s.Type, "sink "+s.Name+" stands here twice", "give each a name: of its own")
+	}
+	seen[s.Name] = true
+	if s.Type == "" {
+		k.say("sinks", "a sink without a type", "one of: stdout, file")
+	}
+	k.oneOf("type", s.Type, "stdout", "file")
+	k.oneOf("format", s.Format, "ndjson", "text")
+	k.oneOf("min_level", s.MinLevel, codes.Levels...)
+	k.oneOf("detail", s.Detail, "full", "brief")
+	k.oneOf("when_full", s.WhenFull, "drop_oldest", "block")
+	for _, v := range s.Scope {
+		k.oneOf("scope", v, codes.Scopes...)
+	}
+	if s.Type == "file" && s.Path == "" {
+		k.say("type: file", "sink "+s.Name+" has no path", "path: /var/log/imwatch/events.ndjson")
 	}
 }
 

@@ -16,7 +16,7 @@ func TestReference(t *testing.T) {
 	for _, p := range problems {
 		t.Error(p)
 	}
-	c.Sources, c.Mute, c.Redact, c.Rules.Dirs, c.Codes.Dirs = nil, nil, nil, nil, nil // empty lists
+	c.Sources, c.Mute, c.Redact, c.Sinks, c.Rules.Dirs, c.Codes.Dirs = nil, nil, nil, nil, nil, nil // empty lists
 	if !reflect.DeepEqual(c, Default()) {
 		t.Errorf("the reference loads as %+v, the default is %+v", c, Default())
 	}
@@ -30,7 +30,7 @@ func TestReference(t *testing.T) {
 		}
 	}
 	// The commented example, uncommented, loads too.
-	text := strings.NewReplacer("sources: []", "sources:", "mute: []", "mute:", "\n#  ", "\n  ").Replace(string(data))
+	text := strings.NewReplacer("sources: []", "sources:", "mute: []", "mute:", "sinks: []", "sinks:", "\n#  ", "\n  ").Replace(string(data))
 	example := filepath.Join(t.TempDir(), "imwatch.yaml")
 	if err := os.WriteFile(example, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -39,8 +39,8 @@ func TestReference(t *testing.T) {
 	for _, p := range problems {
 		t.Error(p)
 	}
-	if len(c.Sources) != 1 || len(c.Mute) != 1 {
-		t.Errorf("the examples load as %d sources and %d mutes", len(c.Sources), len(c.Mute))
+	if len(c.Sources) != 1 || len(c.Mute) != 1 || len(c.Sinks) != 2 || c.Sinks[1].MaxBytes != 100<<20 {
+		t.Errorf("the examples load as %d sources, %d mutes and sinks %+v", len(c.Sources), len(c.Mute), c.Sinks)
 	}
 }
 
@@ -78,6 +78,12 @@ func TestComplaints(t *testing.T) {
 		{"mute until never", "version: 1\nmute:\n  - {code: easemob-web/206, reason: x, until: never}\n", `imwatch.yaml:3:47: until "never" is no time`},
 		{"mute of no family", "version: 1\nmute:\n  - {code: \"206\", reason: x, until: \"2026-12-31\"}\n", `imwatch.yaml:3:13: mute: "206" is no family/code`},
 		{"redact", "version: 1\nredact: ['(']\n", "imwatch.yaml:2:11: redact: missing closing ): `(`"},
+		{"duration", "version: 1\nstorm: {window: soon}\n", `"soon" is no duration`},
+		{"size", "version: 1\nstore: {max_bytes: much}\n", `"much" is no size`},
+		{"small store", "version: 1\nstore: {max_bytes: 1MiB}\n", "store: max_bytes is less than 16 MiB"},
+		{"sink type", "version: 1\nsinks: [{type: pigeon}]\n", `type is "pigeon"`},
+		{"sink twice", "version: 1\nsinks: [{type: stdout}, {type: stdout}]\n", "sink stdout stands here twice"},
+		{"file without path", "version: 1\nsinks: [{type: file}]\n", "sink file has no path"},
 		{"missing", "", "no such file"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -82,6 +82,7 @@ type Place struct {
 	Offset    int64
 	Line      int
 	Truncated bool
+	Partial   bool // the last line had no end
 	Read      time.Time
 	Origin    string // names the file's content, for event ids
 }
@@ -155,7 +156,7 @@ func (r *Resolver) common(s *Source, b *scanner.Block, at Place) finding.Finding
 		Path: redact.Clean(at.Path, 1024), Offset: at.Offset, Line: at.Line,
 		Original: r.excerpt(b), Count: 1,
 	}
-	for flag, on := range map[string]bool{"truncated": at.Truncated, "partial": b.Partial, "decoded": b.Decoded} {
+	for flag, on := range map[string]bool{"truncated": at.Truncated, "partial": b.Partial || at.Partial, "decoded": b.Decoded} {
 		if on {
 			f.Flags = append(f.Flags, flag)
 		}

@@ -133,6 +133,28 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// OpenRead opens the store of a daemon that does not run, to read it. The error
+// is os.ErrNotExist when there is none, ErrInUse when a daemon has it.
+func OpenRead(dir string) (*Store, error) {
+	path := filepath.Join(dir, fileName)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, ReadOnly: true})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, ErrInUse
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	s := &Store{db: db, o: Options{Now: time.Now}, cursors: map[string]*cursor{}, folds: map[string]*fold{}, done: make(chan struct{})}
+	close(s.done)
+	if err := db.View(s.read); err != nil {
+		return nil, errors.Join(fmt.Errorf("read store %s: %w", path, err), db.Close())
+	}
+	return s, nil
+}
+
 // open opens the file and reads what is kept in memory. A page that cannot be
 // read makes bbolt panic; that is a damaged file, too.
 func (s *Store) open(path string) (err error) {
@@ -171,7 +193,20 @@ func (s *Store) load(tx *bbolt.Tx) error {
 	} else if string(v) != formatValue {
 		return fmt.Errorf("its format is %q, this program writes %q", v, formatValue)
 	}
-	s.hostID = string(meta.Get([]byte("host")))
+	if err := s.forgetDone(tx); err != nil {
+		return err
+	}
+	return s.read(tx)
+}
+
+// read fills what is kept in memory.
+func (s *Store) read(tx *bbolt.Tx) error {
+	for _, name := range buckets {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("it has no %s", name)
+		}
+	}
+	s.hostID = string(tx.Bucket(bMeta).Get([]byte("host")))
 	s.bytes, s.first, s.last = 0, 0, 0
 	err := tx.Bucket(bFindings).ForEach(func(k, v []byte) error {
 		n := binary.BigEndian.Uint64(k)
@@ -186,9 +221,6 @@ func (s *Store) load(tx *bbolt.Tx) error {
 		return err
 	}
 	s.last = max(s.last, tx.Bucket(bFindings).Sequence())
-	if err := s.forgetDone(tx); err != nil {
-		return err
-	}
 	err = tx.Bucket(bCursors).ForEach(func(k, v []byte) error {
 		s.cursors[string(k)] = &cursor{at: binary.BigEndian.Uint64(v)}
 		return nil
@@ -230,6 +262,9 @@ func (s *Store) forgetDone(tx *bbolt.Tx) error {
 // HostID is a random name of this store's machine, kept in it: the salt of
 // event ids.
 func (s *Store) HostID() string { return s.hostID }
+
+// Dir is the state directory.
+func (s *Store) Dir() string { return filepath.Dir(s.db.Path()) }
 
 // Positions returns every position kept.
 func (s *Store) Positions() (list []finding.Position, err error) {
@@ -327,36 +362,31 @@ func (s *Store) Forget(keep map[string]bool) error {
 	})
 }
 
-// A Batch is what a sink is to send next.
-type Batch struct {
-	Findings []finding.Finding
-	To       uint64 // what Delivered takes
-}
-
-// Next returns up to n findings behind a sink's cursor; none when there are
-// none. The channel is closed when there may be more.
-func (s *Store) Next(sink string, n int) (b Batch, more <-chan struct{}, err error) {
+// Next returns up to n findings behind a sink's cursor, and the number that
+// Delivered takes when they are. The channel is closed when there may be more.
+func (s *Store) Next(sink string, n int) (list []finding.Finding, to uint64, more <-chan struct{}, err error) {
 	s.mu.Lock()
 	more = s.changed
 	c := s.cursors[sink]
+	var at uint64
+	if c != nil {
+		at = c.at
+	}
 	last := s.last
 	s.mu.Unlock()
 	if c == nil {
-		return b, more, fmt.Errorf("sink %s is not registered", sink)
+		return nil, 0, more, fmt.Errorf("sink %s is not registered", sink)
 	}
-	s.mu.Lock()
-	at := c.at
-	s.mu.Unlock()
-	b.To = at
 	if at >= last {
-		return b, more, nil
+		return nil, at, more, nil
 	}
+	to = at
 	err = s.Each(at+1, func(seq uint64, f *finding.Finding) bool {
-		b.Findings = append(b.Findings, *f)
-		b.To = seq
-		return len(b.Findings) < n
+		list = append(list, *f)
+		to = seq
+		return len(list) < n
 	})
-	return b, more, err
+	return list, to, more, err
 }
 
 // Each calls f with the findings from a number on, until it returns false.
@@ -454,11 +484,15 @@ func (s *Store) State() State {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closing = true
-	s.room.Broadcast()
+	if s.room != nil {
+		s.room.Broadcast()
+	}
 	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	if s.wake != nil {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
 	}
 	<-s.done
 	return s.db.Close()

@@ -231,7 +231,7 @@ func (t *tailer) copyOf(g, o *generation) bool {
 		return false
 	case o.offset >= g.size:
 		// All of it has been read in o.
-		g.offset, g.head, g.anchor = g.size, bytes.Clone(o.head[:min(int64(len(o.head)), g.size)]), tail(g.f, g.size)
+		g.offset, g.head, g.anchor = g.size, bytes.Clone(o.head[:min(int64(len(o.head)), g.size)]), lastBytes(g.f, g.size)
 		g.lines = 0
 		t.tell(g)
 		return true
@@ -240,7 +240,7 @@ func (t *tailer) copyOf(g, o *generation) bool {
 	return true
 }
 
-func tail(f *os.File, end int64) []byte {
+func lastBytes(f *os.File, end int64) []byte {
 	b := make([]byte, min(end, maxAnchor))
 	n, err := f.ReadAt(b, end-int64(len(b)))
 	if err != nil && n < len(b) {

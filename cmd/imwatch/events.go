@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/internal/annotator"
+	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/imwatch/imwatch/internal/terminal"
+	"github.com/imwatch/imwatch/internal/web"
+	"github.com/spf13/cobra"
+)
+
+// numbered is a finding with its number in the store.
+type numbered struct {
+	Seq     uint64           `json:"seq"`
+	Finding *finding.Finding `json:"finding"`
+}
+
+type eventsFlags struct {
+	place
+	since, code, family, user string
+	follow                    bool
+	output, lang              string
+	context                   int
+}
+
+func newEvents() *cobra.Command {
+	f := eventsFlags{lang: language()}
+	cmd := &cobra.Command{
+		Use:   "events [flags] [ID]",
+		Short: "Print the events that the local store has",
+		Long: `Asks the running daemon, or reads its store when none runs. With the id of an event: that one, and with
+-C the lines around it in its file.`,
+		Example: `  imwatch events --since 2h --code 206
+  imwatch events --follow
+  imwatch events 4f2a9c… -C 20`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	f.flags(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&f.since, "since", "", "only events from this `TIME` on: 2026-11-20, 2026-11-20T08:00:00Z, or 2h ago as 2h")
+	fl.StringVar(&f.code, "code", "", "only this `CODE`: 206 or easemob-web/206")
+	fl.StringVar(&f.family, "family", "", "only this `FAMILY`")
+	fl.StringVar(&f.user, "user", "", "only about this `USER`")
+	fl.BoolVarP(&f.follow, "follow", "f", false, "go on with what comes")
+	fl.StringVarP(&f.output, "output", "o", "", "`FORMAT`: text or ndjson (default: text on a terminal, else ndjson)")
+	fl.StringVar(&f.lang, "lang", f.lang, "language of the explanations: en, zh or both")
+	fl.IntVarP(&f.context, "context", "C", 0, "with an ID: so many `LINES` before and behind it in its file")
+	return cmd
+}
+
+func (f *eventsFlags) run(cmd *cobra.Command, args []string) error {
+	if err := checkLanguage(f.lang); err != nil {
+		return err
+	}
+	since, err := moment(f.since, time.Now())
+	if err != nil {
+		return exit{exitUsage, err}
+	}
+	dir, err := f.dir(nil)
+	if err != nil {
+		return err
+	}
+	id := ""
+	if len(args) == 1 {
+		id = args[0]
+	}
+	ann := annotator.New(codes.Embedded(), annotator.Options{Language: f.lang, Host: host()})
+	style := terminal.Of(cmd.OutOrStdout())
+	asText := f.output == "text" || f.output == "" && terminal.Is(cmd.OutOrStdout())
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	printed := 0
+	show := func(x *finding.Finding) error {
+		if id != "" && !strings.HasPrefix(x.ID, strings.TrimSuffix(id, "…")) || !f.wanted(x, since) {
+			return nil
+		}
+		printed++
+		if asText || f.context > 0 {
+			if _, err := out.WriteString(ann.Text(x, style) + "\n"); err != nil {
+				return err
+			}
+			return f.around(out, x)
+		}
+		_, err := out.Write(ann.Append(nil, x))
+		return err
+	}
+	from := uint64(0)
+	for {
+		next, err := f.read(cmd.Context(), dir, from, show)
+		if err == nil {
+			err = out.Flush()
+		}
+		if err != nil || !f.follow {
+			if err == nil && id != "" && printed == 0 {
+				return exit{exitFindings, fmt.Errorf("no event %s in the store of %s\nhint: delivered events are kept for store.max_age", redact.Terminal(id), dir)}
+			}
+			return err
+		}
+		from = next
+		select {
+		case <-cmd.Context().Done():
+			return nil
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func (f *eventsFlags) wanted(x *finding.Finding, since time.Time) bool {
+	if !since.IsZero() && x.Time.Before(since) || f.family != "" && x.Family != f.family || f.user != "" && x.Fields["user_id"] != f.user {
+		return false
+	}
+	return f.code == "" || x.Code == f.code || x.Family+"/"+x.Code == f.code
+}
+
+// read gives show what the daemon or the store has from a number on, and
+// returns the number behind it.
+func (f *eventsFlags) read(ctx context.Context, dir string, from uint64, show func(*finding.Finding) error) (next uint64, err error) {
+	next = from
+	err = web.Ask(ctx, dir, "/api/events", url.Values{"from": {strconv.FormatUint(from, 10)}}, func(d *json.Decoder) error {
+		for {
+			var x numbered
+			if err := d.Decode(&x); errors.Is(err, io.EOF) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			next = x.Seq + 1
+			if err := show(x.Finding); err != nil {
+				return err
+			}
+		}
+	})
+	if err == nil || !errors.Is(err, web.ErrNoDaemon) {
+		return next, err
+	}
+	st, err := openRead(dir)
+	if err != nil {
+		return next, err
+	}
+	var failed error
+	err = st.Each(from, func(seq uint64, x *finding.Finding) bool {
+		next = seq + 1
+		failed = show(x)
+		return failed == nil
+	})
+	return next, errors.Join(err, failed, st.Close())
+}
+
+// around prints the lines around an event in its file.
+func (f *eventsFlags) around(w io.Writer, x *finding.Finding) error {
+	if f.context <= 0 {
+		return nil
+	}
+	file, err := os.Open(x.Path)
+	if err != nil {
+		return exit{exitPartial, fmt.Errorf("the lines around it: %w", err)}
+	}
+	defer file.Close()
+	red, err := redact.New(nil)
+	if err != nil {
+		return err
+	}
+	before, behind := lines(file, x.Offset, f.context)
+	for _, l := range before {
+		fmt.Fprintln(w, "  "+redact.Terminal(red.Text(l)))
+	}
+	for i, l := range behind {
+		mark := "  "
+		if i == 0 {
+			mark = "> "
+		}
+		fmt.Fprintln(w, mark+redact.Terminal(red.Text(l)))
+	}
+	return nil
+}
+
+// lines returns up to n lines before an offset, and the one there with n behind.
+func lines(r io.ReaderAt, at int64, n int) (before, behind []string) {
+	const most = 1 << 20
+	from := max(0, at-most)
+	b := make([]byte, at-from)
+	got, err := r.ReadAt(b, from)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	all := strings.Split(strings.TrimSuffix(string(b[:got]), "\n"), "\n")
+	if got > 0 {
+		before = all[max(0, len(all)-n):]
+	}
+	b = make([]byte, most)
+	got, err = r.ReadAt(b, at)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return before, nil
+	}
+	for l := range bytes.Lines(b[:got]) {
+		if len(behind) > n {
+			break
+		}
+		behind = append(behind, strings.TrimRight(string(l), "\r\n"))
+	}
+	return before, behind
+}

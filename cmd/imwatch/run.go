@@ -1,0 +1,440 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/internal/annotator"
+	"github.com/imwatch/imwatch/internal/config"
+	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/imwatch/imwatch/internal/pipeline"
+	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/imwatch/imwatch/internal/sink"
+	"github.com/imwatch/imwatch/internal/store"
+	"github.com/imwatch/imwatch/internal/tailer"
+	"github.com/imwatch/imwatch/internal/terminal"
+	"github.com/imwatch/imwatch/internal/web"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+)
+
+func newRun() *cobra.Command {
+	d := daemon{lang: language()}
+	cmd := &cobra.Command{
+		Use:   "run [flags] [PATH...]",
+		Short: "Follow log files and deliver an event for every error code, once it is durable",
+		Long: `Follows the files that the configuration names. With paths and no configuration it follows those
+(directories recursively) from their beginning, keeps its place in a store of its own below
+$XDG_STATE_HOME/imwatch, and prints the events. Ctrl-C ends it cleanly; started again it goes on where it was.`,
+		Example: `  imwatch run /var/log/chat
+  imwatch run -c /etc/imwatch/imwatch.yaml`,
+		RunE: func(cmd *cobra.Command, args []string) error { return d.run(cmd, args) },
+	}
+	cmd.Flags().StringVarP(&d.config, "config", "c", "", "configuration `FILE`")
+	cmd.Flags().StringSliceVar(&d.families, "families", nil, "which SDKs wrote these files, the likeliest first: "+strings.Join(familyIDs(), ", "))
+	cmd.Flags().StringVar(&d.lang, "lang", d.lang, "language of the explanations when paths are given: en, zh or both")
+	cmd.Flags().StringVar(&d.stateDir, "state-dir", "", "`DIRECTORY` of the store, instead of the configured one")
+	return cmd
+}
+
+// drainTime is how long sinks have after SIGTERM.
+const drainTime = 10 * time.Second
+
+// daemon is imwatch run.
+type daemon struct {
+	config, lang, stateDir string
+	families               []string
+	args                   []string
+	out                    io.Writer
+	log                    zerolog.Logger
+	person                 io.Writer // stderr, where it is a terminal; else nil
+	files                  []*sink.File
+	running                atomic.Pointer[pipeline.Running]
+	wait                   sync.WaitGroup // for who tells that it is ready
+}
+
+func (d *daemon) run(cmd *cobra.Command, args []string) error {
+	switch {
+	case d.config == "" && len(args) == 0:
+		return exit{exitUsage, errors.New("nothing to follow\nhint: imwatch run PATH, or imwatch run -c /etc/imwatch/imwatch.yaml")}
+	case d.config != "" && len(args) > 0:
+		return exit{exitUsage, errors.New("paths and a configuration exclude each other\nhint: put the paths into a source of the configuration")}
+	}
+	d.args, d.out = args, cmd.OutOrStdout()
+	d.log = zerolog.New(cmd.ErrOrStderr()).With().Timestamp().Logger()
+	if terminal.Is(cmd.ErrOrStderr()) {
+		d.person = cmd.ErrOrStderr()
+	}
+	set, err := d.load()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	hup, usr1 := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(usr1, syscall.SIGUSR1)
+	defer signal.Stop(usr1)
+	if d.config != "" && d.person == nil { // on a terminal, hanging up ends the program
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
+	}
+	// A second interrupt ends the program at once: the first has used up the context's.
+	st, err := d.open(set.config)
+	if err != nil {
+		return err
+	}
+	err = d.serve(ctx, st, set, hup, usr1)
+	cancel()
+	d.wait.Wait()
+	if e := st.Close(); err == nil && e != nil {
+		err = fmt.Errorf("close store: %w", e)
+	}
+	if err != nil {
+		return exit{exitInternal, err}
+	}
+	return nil
+}
+
+// load reads the configuration, or makes one of the arguments.
+func (d *daemon) load() (*ruleSet, error) {
+	set, err := loadSet(d.config)
+	if err != nil {
+		return nil, err
+	}
+	if len(d.args) > 0 {
+		if err := checkLanguage(d.lang); err != nil {
+			return nil, err
+		}
+		c := set.config
+		c.Language = d.lang
+		c.StateDir = stateOf(d.args)
+		c.Sources = []config.Source{{Name: "files", Paths: d.args, Families: d.families, StartAt: "beginning"}}
+		format := "ndjson"
+		if terminal.Is(d.out) {
+			format = "text"
+		}
+		c.Sinks = []config.Sink{{Name: "stdout", Type: "stdout", Format: format}}
+		for _, f := range d.families {
+			if set.codes.Family(f) == nil {
+				return nil, exit{exitUsage, errors.New("--families: no family is called " + f + "\nhint: " + strings.Join(set.familyIDs(), ", "))}
+			}
+		}
+	}
+	if d.stateDir != "" {
+		set.config.StateDir = d.stateDir
+	}
+	return set, nil
+}
+
+// stateOf is where the store of a run over paths lies.
+func stateOf(paths []string) string {
+	base := os.Getenv("XDG_STATE_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			home = os.TempDir()
+		}
+		base = filepath.Join(home, ".local", "state")
+	}
+	h := sha256.New()
+	for _, p := range paths {
+		if abs, err := filepath.Abs(p); err == nil {
+			p = abs
+		}
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return filepath.Join(base, "imwatch", hex.EncodeToString(h.Sum(nil)[:6]))
+}
+
+func (d *daemon) open(c *config.Config) (*store.Store, error) {
+	st, err := store.Open(c.StateDir, store.Options{MaxBytes: int64(c.Store.MaxBytes), MaxAge: time.Duration(c.Store.MaxAge),
+		Window: time.Duration(c.Storm.Window), First: c.Storm.First, Notice: d.notice})
+	switch {
+	case errors.Is(err, store.ErrInUse):
+		return nil, exit{exitInUse, fmt.Errorf("%s: %w\nhint: imwatch status shows what it does; two daemons need two state directories", c.StateDir, err)}
+	case errors.Is(err, os.ErrPermission):
+		return nil, exit{exitPermission, fmt.Errorf("%w\nhint: sudo install -d -o %d -m 700 '%s', or another state_dir", err, os.Getuid(), c.StateDir)}
+	case err != nil:
+		return nil, exit{exitInternal, err}
+	}
+	return st, nil
+}
+
+// notice tells an operator something, on one line.
+func (d *daemon) notice(level, text string) {
+	if d.person != nil {
+		for line := range strings.SplitSeq(text, "\n") {
+			fmt.Fprintln(d.person, "imwatch: "+redact.Terminal(line))
+		}
+		return
+	}
+	l, err := zerolog.ParseLevel(level)
+	if err != nil {
+		l = zerolog.InfoLevel
+	}
+	what, hint, _ := strings.Cut(text, "\nhint: ")
+	e := d.log.WithLevel(l)
+	if hint != "" {
+		e = e.Str("hint", redact.Clean(hint, 1024))
+	}
+	e.Msg(redact.Clean(what, 2048))
+}
+
+// serve runs the pipeline, again with every reload, until ctx ends.
+func (d *daemon) serve(ctx context.Context, st *store.Store, set *ruleSet, hup, usr1 <-chan os.Signal) error {
+	l, err := web.Listen(set.config.StateDir)
+	if err != nil {
+		d.notice("warn", fmt.Sprintf("%v: imwatch status and events cannot ask this daemon", err))
+	} else {
+		asked, stop := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := web.Serve(asked, l, d.answers(st)); err != nil {
+				d.notice("error", fmt.Sprintf("answer on the socket: %v", err))
+			}
+		})
+		defer wg.Wait()
+		defer stop()
+	}
+	if st.Damaged != "" {
+		if err := st.Lose(finding.Loss{Time: time.Now().UTC(), Path: st.Damaged, Reason: "the store was damaged and set aside; files are read again"}); err != nil {
+			return err
+		}
+	}
+	for first := true; ; first = false {
+		o, err := d.options(st, set)
+		if err != nil {
+			return err
+		}
+		if first {
+			o.Ready = d.ready(ctx, set)
+		} else {
+			o.Ready = func() { d.notice("info", "reloaded") }
+		}
+		next, err := d.until(ctx, st, o, hup, usr1)
+		for _, f := range d.files {
+			if e := f.Close(); err == nil && e != nil {
+				err = e
+			}
+		}
+		d.files = nil
+		if next == nil || err != nil {
+			return err
+		}
+		set = next
+	}
+}
+
+// until runs the pipeline until ctx ends, or until a signal brings a new
+// configuration that can be used; it returns that.
+func (d *daemon) until(ctx context.Context, st *store.Store, o pipeline.RunOptions, hup, usr1 <-chan os.Signal) (next *ruleSet, err error) {
+	part, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- pipeline.Run(part, st, o) }()
+	for {
+		select {
+		case err := <-ended:
+			return next, err
+		case <-usr1:
+			for _, f := range d.files {
+				if err := f.Reopen(); err != nil {
+					d.notice("error", fmt.Sprintf("open the output file again: %v", err))
+				}
+			}
+		case <-hup:
+			set, err := d.load()
+			if err != nil {
+				d.notice("error", "the new configuration is not used, the old one goes on:\n"+err.Error())
+				continue
+			}
+			next = set
+			stop()
+		}
+	}
+}
+
+// options makes of a configuration what the pipeline needs.
+func (d *daemon) options(st *store.Store, set *ruleSet) (o pipeline.RunOptions, err error) {
+	c := set.config
+	var scan pipeline.ScanOptions
+	if err := set.apply(&scan, nil); err != nil {
+		return o, err
+	}
+	o = pipeline.RunOptions{Scanner: set.scanner, Resolver: scan.Resolver, Notice: d.notice, Drain: drainTime, Started: d.running.Store,
+		Muted: func(f *finding.Finding) bool { return set.muted(f, time.Now()) }}
+	for i, s := range c.Sources {
+		start := s.StartAt
+		o.Files = append(o.Files, tailer.Source{Name: s.Name, Paths: s.Paths, Exclude: s.Exclude, StartAt: start, MaxLine: s.MaxLineBytes, RotateWait: time.Duration(s.RotateWait), Links: s.FollowSymlinks})
+		o.Sources = append(o.Sources, scan.Sources[i].Source)
+	}
+	keep := map[string]bool{}
+	for i := range c.Sinks {
+		delivery, err := d.sink(&c.Sinks[i], set)
+		if err != nil {
+			return o, err
+		}
+		delivery.Queue = st
+		keep[delivery.Name] = true
+		if err := st.Register(delivery.Name, c.Sinks[i].WhenFull == "block"); err != nil {
+			return o, err
+		}
+		o.Sinks = append(o.Sinks, delivery)
+	}
+	o.Refuse = d.refuse(c)
+	return o, st.Forget(keep)
+}
+
+// sink makes one of the configured sinks.
+func (d *daemon) sink(c *config.Sink, set *ruleSet) (*sink.Delivery, error) {
+	ann := annotator.New(set.codes, annotator.Options{Language: set.config.Language, Brief: c.Detail == "brief", Host: host()})
+	var text func(*sink.Event) string
+	if c.Format == "text" {
+		style := terminal.Of(d.out)
+		text = func(e *sink.Event) string { return ann.Text(e.Finding, style) }
+	}
+	x := &sink.Delivery{Name: c.Name, Notice: d.notice, Encode: func(f *finding.Finding) (sink.Event, bool) {
+		return encode(ann, c, f)
+	}}
+	switch c.Type {
+	case "file":
+		f, err := sink.OpenFile(c.Path, int64(c.MaxBytes), text)
+		if err != nil {
+			return nil, fmt.Errorf("sink %s: %w", c.Name, err)
+		}
+		d.files = append(d.files, f)
+		x.Sink = f
+	default:
+		x.Sink = &sink.Writer{W: d.out, Text: text}
+	}
+	return x, nil
+}
+
+// encode makes an event of a finding; false when the sink's filters leave it out.
+func encode(ann *annotator.Annotator, c *config.Sink, f *finding.Finding) (sink.Event, bool) {
+	level := ann.Level(f)
+	if c.MinLevel != "" && codes.LevelRank(level) < codes.LevelRank(c.MinLevel) || len(c.Families) > 0 && !slices.Contains(c.Families, f.Family) {
+		return sink.Event{}, false
+	}
+	if e := ann.Entry(f); len(c.Scope) > 0 && (e == nil || !slices.Contains(c.Scope, e.Scope)) {
+		return sink.Event{}, false
+	}
+	if len(c.Labels) > 0 {
+		labels := map[string]string{}
+		for k, v := range f.Labels {
+			labels[k] = v
+		}
+		for k, v := range c.Labels {
+			labels[k] = v
+		}
+		f.Labels = labels
+	}
+	return sink.Event{ID: f.ID, Level: level, Finding: f, JSON: ann.Append(nil, f)}, true
+}
+
+// refuse tells which files are our own and must not be read: the store, what a
+// sink writes, and what our output is redirected to.
+func (d *daemon) refuse(c *config.Config) func(os.FileInfo) bool {
+	var own []os.FileInfo
+	add := func(info os.FileInfo, err error) {
+		if err == nil && info.Mode().IsRegular() {
+			own = append(own, info)
+		}
+	}
+	if entries, err := os.ReadDir(c.StateDir); err == nil {
+		for _, e := range entries {
+			add(os.Stat(filepath.Join(c.StateDir, e.Name())))
+		}
+	}
+	add(os.Stdout.Stat())
+	add(os.Stderr.Stat())
+	files := d.files
+	return func(info os.FileInfo) bool {
+		if slices.ContainsFunc(own, func(o os.FileInfo) bool { return os.SameFile(o, info) }) {
+			return true
+		}
+		return slices.ContainsFunc(files, func(f *sink.File) bool {
+			o, err := f.Info()
+			return err == nil && os.SameFile(o, info)
+		})
+	}
+}
+
+// ready says that every source has been swept once, and which have no files.
+func (d *daemon) ready(ctx context.Context, set *ruleSet) func() {
+	return func() {
+		// The tailer calls this from the goroutine that answers about files.
+		d.wait.Go(func() {
+			files := d.running.Load().Files(ctx)
+			perSource := map[string]int{}
+			for _, f := range files {
+				if f.Mode != "unreadable" {
+					perSource[f.Source]++
+				}
+			}
+			for i := range set.config.Sources {
+				s := &set.config.Sources[i]
+				if perSource[s.Name] == 0 {
+					for _, p := range s.Paths {
+						d.notice("warn", nothing(s.Name, p))
+					}
+				}
+			}
+			if d.person != nil {
+				fmt.Fprintf(d.person, "imwatch: following %s; state in %s; Ctrl-C ends it\n", count(len(files), "file", "files"), set.config.StateDir)
+				return
+			}
+			d.log.Info().Int("files", len(files)).Str("state_dir", set.config.StateDir).Str("version", version()).Msg("ready")
+		})
+	}
+}
+
+// nothing says why a pattern has no files: the deepest directory that is there,
+// its mode, who we are, and what would help.
+func nothing(source, pattern string) string {
+	abs, err := filepath.Abs(pattern)
+	if err != nil {
+		abs = pattern
+	}
+	dir := abs
+	for {
+		if i := strings.IndexAny(dir, "*?[{"); i >= 0 {
+			dir = filepath.Dir(dir[:i] + "x")
+		}
+		if _, err := os.Stat(dir); err == nil || dir == "/" {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "source %s: no readable file for %s", source, abs)
+	if info, err := os.Stat(dir); err == nil {
+		owner := ""
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			owner = fmt.Sprintf(", owner %d:%d", st.Uid, st.Gid)
+		}
+		fmt.Fprintf(&b, "; the deepest existing part is %s (%s%s), we are uid %d", dir, info.Mode(), owner, os.Getuid())
+	}
+	if _, err := os.ReadDir(dir); errors.Is(err, fs.ErrPermission) {
+		fmt.Fprintf(&b, "\nhint: sudo setfacl -R -m u:%d:rX '%s'", os.Getuid(), dir)
+	} else {
+		b.WriteString("\nhint: files that appear later are followed; is the path right?")
+	}
+	return b.String()
+}

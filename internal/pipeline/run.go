@@ -1,0 +1,175 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/imwatch/imwatch/internal/resolver"
+	"github.com/imwatch/imwatch/internal/sink"
+	"github.com/imwatch/imwatch/internal/store"
+	"github.com/imwatch/imwatch/internal/tailer"
+	"github.com/imwatch/imwatch/scanner"
+)
+
+// Run follows files until ctx ends: the tailer's workers read, scan and resolve,
+// the store's committer makes findings and positions durable together, and each
+// sink delivers from its own cursor. Then it drains: what is read becomes
+// durable, what is durable is delivered, as far as Drain allows.
+//
+//	files ─ tailer ─ chunk ─▶ scanner ─▶ resolver ─▶ store ─▶ sinks
+func Run(ctx context.Context, st *store.Store, o RunOptions) error {
+	positions, err := st.Positions()
+	if err != nil {
+		return fmt.Errorf("read positions: %w", err)
+	}
+	follow, stop := context.WithCancel(ctx)
+	defer stop()
+	x := &runner{o: o, st: st, sources: map[string]*resolver.Source{}}
+	for i := range o.Sources {
+		x.sources[o.Sources[i].Name] = &o.Sources[i]
+	}
+	t, err := tailer.New(tailer.Options{Sources: o.Files, Positions: positions, Refuse: o.Refuse, Notice: o.Notice}, x.chunk, o.Ready)
+	if err != nil {
+		return err
+	}
+	if o.Started != nil {
+		o.Started(&Running{tailer: t, sinks: o.Sinks, runner: x})
+	}
+
+	drained := make(chan struct{})
+	deliver, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	var sinks sync.WaitGroup
+	for _, d := range o.Sinks {
+		sinks.Go(func() { d.Run(deliver, drained) })
+	}
+	err = t.Run(follow)
+	if e := st.Flush(); err == nil {
+		err = e
+	}
+	close(drained)
+	late := time.AfterFunc(o.Drain, cut)
+	sinks.Wait()
+	late.Stop()
+	return errors.Join(err, st.Flush())
+}
+
+// RunOptions say what to follow, what to look for and where it goes.
+type RunOptions struct {
+	Scanner  *scanner.Scanner
+	Resolver *resolver.Resolver
+	Files    []tailer.Source
+	Sources  []resolver.Source // by the same names
+	Sinks    []*sink.Delivery
+	Muted    func(*finding.Finding) bool
+	Refuse   func(os.FileInfo) bool // our own files
+	Notice   func(level, text string)
+	Ready    func() // everything that was there has been found
+	Started  func(*Running)
+	Drain    time.Duration // that sinks have after the end, to deliver what is durable
+}
+
+// Running tells about a run.
+type Running struct {
+	tailer *tailer.Tailer
+	sinks  []*sink.Delivery
+	runner *runner
+}
+
+// Files tells about every followed file.
+func (r *Running) Files(ctx context.Context) []tailer.Status { return r.tailer.Files(ctx) }
+
+// Sinks are the deliveries of the run.
+func (r *Running) Sinks() []*sink.Delivery { return r.sinks }
+
+// Undecided counts the candidates that nothing proved, by source.
+func (r *Running) Undecided() map[string]int64 {
+	out := map[string]int64{}
+	r.runner.undecided.Range(func(k, v any) bool {
+		out[k.(string)] = v.(*atomic.Int64).Load()
+		return true
+	})
+	return out
+}
+
+type runner struct {
+	o         RunOptions
+	st        *store.Store
+	sources   map[string]*resolver.Source
+	undecided sync.Map // source name → *atomic.Int64
+}
+
+// ourOwn stands in every event that we write: events that come back through a
+// followed log are not read again.
+var ourOwn = []byte(`catalogue_version`)
+
+// chunk is the tailer's handler: it scans and resolves in the goroutine that
+// read, with the bytes in cache, and queues what it finds together with the
+// position behind it.
+func (x *runner) chunk(c *tailer.Chunk) (consumed int, err error) {
+	src := x.sources[c.Source]
+	proven := resolver.Proven(c.Proved)
+	var found []finding.Finding
+	now := time.Now()
+	counted, line := 0, c.Line
+	consumed = x.o.Scanner.Scan(c.Data, c.Final, func(b *scanner.Block) {
+		line += int64(bytes.Count(c.Data[counted:b.Start], newline))
+		counted = b.Start
+		if bytes.Contains(c.Data[b.Start:b.End], ourOwn) {
+			return
+		}
+		at := resolver.Place{Path: c.Path, Offset: c.Offset + int64(b.Start), Line: int(line), Truncated: c.Truncated, Read: now,
+			Partial: c.Partial && b.End == len(c.Data), Origin: x.st.HostID() + c.Generation}
+		found = append(found, x.block(src, b, proven, at)...)
+	})
+	if c.Final {
+		consumed = len(c.Data)
+	}
+	for i := range c.Losses {
+		found = append(found, x.loss(src, &c.Losses[i], now))
+	}
+	if err := x.st.Append(c.Position(consumed), found, c.Losses); err != nil {
+		return 0, err
+	}
+	for i := range c.Losses {
+		l := &c.Losses[i]
+		x.o.Notice("warn", fmt.Sprintf("%s: bytes %d to %d are lost: %s", l.Path, l.From, l.To, l.Reason))
+	}
+	return consumed, nil
+}
+
+// block resolves one block: findings that count, candidates that are told.
+func (x *runner) block(src *resolver.Source, b *scanner.Block, proven resolver.Proven, at resolver.Place) []finding.Finding {
+	for i := range b.Matches {
+		proven.Learn(&b.Matches[i])
+	}
+	for i := range b.Matches {
+		if src.Undecided(&b.Matches[i], proven) {
+			n, _ := x.undecided.LoadOrStore(src.Name, new(atomic.Int64))
+			n.(*atomic.Int64).Add(1)
+		}
+	}
+	list := x.o.Resolver.Resolve(src, b, proven, at)
+	return slices.DeleteFunc(list, func(f finding.Finding) bool {
+		return f.Action == finding.Status && !src.Statuses || x.o.Muted != nil && x.o.Muted(&f)
+	})
+}
+
+// loss makes the event that tells of a loss.
+func (x *runner) loss(src *resolver.Source, l *finding.Loss, now time.Time) finding.Finding {
+	sum := sha256.Sum256([]byte(x.st.HostID() + "\x00loss\x00" + l.Source + "\x00" + l.Path + "\x00" + l.Time.Format(time.RFC3339Nano)))
+	return finding.Finding{ID: hex.EncodeToString(sum[:16]), Action: finding.Lost, Time: l.Time, TimeBasis: "read", Created: now.UTC(),
+		Source: src.Name, Service: src.Service, Labels: src.Labels, Path: redact.Clean(l.Path, 1024), Offset: l.From,
+		Text: redact.Clean(fmt.Sprintf("bytes %d to %d of %s are lost: %s", l.From, l.To, l.Path, l.Reason), 512)}
+}
