@@ -39,6 +39,7 @@ func (t *tailer) sweep() {
 	if !t.swept {
 		t.orphans()
 	}
+	t.beside()
 	t.closeIdle()
 }
 
@@ -196,21 +197,32 @@ func (t *tailer) adopt(s *source, path string) {
 	}
 	g := t.recall(s, path, key, f)
 	if g != nil && g.done && g.offset == info.Size() {
-		f.Close()
-		t.settled[path] = settled{key, info.Size()}
+		t.settle(g, f, info.Size())
 		return
 	}
 	if g == nil {
 		g = newGeneration(s, path, key, f)
 		if s.fresh && !t.swept && s.StartAt == "end" {
 			t.startAtEnd(g, info.Size())
+		} else {
+			t.tell(g) // known from now on, also if it is rotated while we are down
 		}
+	}
+	if t.since[path].IsZero() {
+		t.since[path] = g.since
 	}
 	g.done, g.early = false, s.fresh && !t.swept
 	t.byPath[path] = g
 	t.add(g)
 	g.size = max(g.size, info.Size())
 	t.enqueue(g)
+}
+
+// settle leaves a rotated file alone that is read to its end.
+func (t *tailer) settle(g *generation, f *os.File, size int64) {
+	f.Close()
+	t.settled[g.path] = settled{g.key, size}
+	t.known = append(t.known, g.position(nil))
 }
 
 // recall finds the position that a file goes on from: by its inode or its path,
@@ -277,7 +289,7 @@ func (t *tailer) closeIdle() {
 		if g.f == nil || g.busy || g.rotated || g.waiting != nil || g.offset < g.size {
 			continue
 		}
-		if quiet := t.since(g); quiet > idleClose || held > limit && quiet > t.o.Sweep {
+		if quiet := time.Since(g.grown); quiet > idleClose || held > limit && quiet > t.o.Sweep {
 			g.close()
 			held--
 		}

@@ -43,6 +43,7 @@ type generation struct {
 	path    string
 	born    string // the path it was first found by
 	kin     string
+	since   time.Time   // when it was first followed, or last before a restart
 	early   bool        // it was there at the source's first start
 	awayAt  time.Time   // when it was rotated
 	rotated bool        // its path names another file now, or none
@@ -59,7 +60,7 @@ type generation struct {
 func newGeneration(src *source, path string, key identity, f *os.File) *generation {
 	var id [16]byte
 	rand.Read(id[:]) // never fails
-	return &generation{id: hex.EncodeToString(id[:]), src: src, path: path, born: path, said: path, key: key, f: f, grown: time.Now(), proved: map[string]string{}}
+	return &generation{id: hex.EncodeToString(id[:]), src: src, path: path, born: path, said: path, key: key, f: f, grown: time.Now(), since: time.Now(), proved: map[string]string{}}
 }
 
 // resume makes a generation that goes on where a position stands.
@@ -67,6 +68,7 @@ func resume(src *source, path string, key identity, f *os.File, p *finding.Posit
 	g := newGeneration(src, path, key, f)
 	g.id, g.offset, g.size, g.lines, g.skipping = p.Generation, p.Offset, p.Size, p.Lines, p.Skipping
 	g.head, g.anchor = bytes.Clone(p.Head), bytes.Clone(p.Anchor)
+	g.since = p.Seen
 	g.proved = maps.Clone(p.Proved)
 	if g.proved == nil {
 		g.proved = map[string]string{}

@@ -16,8 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func (t *tailer) since(g *generation) time.Duration { return time.Since(g.grown) }
-
 // descriptors counts those held, and how many may be.
 func (t *tailer) descriptors() (held, limit int) {
 	for _, g := range t.all {
@@ -40,6 +38,8 @@ func (t *tailer) truncated(g *generation) {
 	if !t.rescue(g.src, &old) {
 		g.done = true
 		t.tell(g, unread(g.src, &old, "truncated before it was read")...)
+		old.Done = true
+		t.known = append(t.known, old)
 	}
 	fresh := newGeneration(g.src, g.path, g.key, nil)
 	g.id, g.offset, g.size, g.lines, g.head, g.anchor = fresh.id, 0, 0, 0, nil, nil
@@ -156,7 +156,17 @@ func (t *tailer) isCopy(g *generation) bool {
 			t.wait(g, o) // looked at again when that one's turn has ended
 			return true
 		}
-		if o.f != nil && copied(o, g) && t.copyOf(g, o) {
+		if o.f == nil {
+			continue
+		}
+		p := o.position(nil)
+		if was := o.offset > 0 && contains(g.f, &p); was && !copied(o, g) && o.born != g.path {
+			// It was: o has been cut since, and its next turn will find out.
+			t.wait(g, o)
+			t.enqueue(o)
+			return true
+		}
+		if copied(o, g) && t.copyOf(g, o) {
 			return true
 		}
 	}
@@ -261,8 +271,7 @@ func (t *tailer) settleCopy(g *generation) {
 }
 
 // orphans looks, after the first sweep, for the generations that were followed
-// when the program ended and are not where they were; and for those that came
-// and were rotated away while it was down.
+// when the program ended and are not where they were.
 func (t *tailer) orphans() {
 	known := t.known
 	t.known = nil
@@ -283,64 +292,131 @@ func (t *tailer) orphans() {
 			}
 		}
 	}
-	for i := range known {
-		t.missed(&known[i])
-	}
-	for i := range t.o.Positions {
-		t.missed(&t.o.Positions[i])
-	}
 }
 
-// missed reads the rotated files beside a position's path that are younger than
-// it and that nothing is known about.
-func (t *tailer) missed(p *finding.Position) {
-	s := t.sourceByName(p.Source)
-	if s == nil || p.Done {
-		return
+// beside looks for rotated forms of followed files that no pattern names: one
+// that came and was rotated away between two looks, or while imwatch was down,
+// and the copies of copytruncate. What is older than our following is history.
+func (t *tailer) beside() {
+	live := map[string]map[string][]*generation{} // directory → stem → followed files
+	for path, g := range t.byPath {
+		if g.rotated || g.packed || path != g.born {
+			continue
+		}
+		dir := filepath.Dir(path)
+		if live[dir] == nil {
+			live[dir] = map[string][]*generation{}
+		}
+		live[dir][stem(path)] = append(live[dir][stem(path)], g)
 	}
-	for _, path := range siblings(p.Path) {
-		if t.byPath[path] != nil {
-			continue
-		}
-		f, key, info, err := s.open(path)
+	for dir, stems := range live {
+		entries, err := os.ReadDir(dir)
 		if err != nil {
-			continue
+			continue // the sweep has told
 		}
-		if info.ModTime().Before(p.Seen) || t.byKey(key) != nil || t.stored(key, path, f) || t.o.Refuse(info) {
-			f.Close()
-			continue
-		}
-		g := newGeneration(s, path, key, f)
-		g.rotated = true
-		if compressed(f) {
-			f.Close()
-			if !strings.HasSuffix(path, ".gz") {
+		for _, e := range entries {
+			path := filepath.Join(dir, e.Name())
+			if !e.Type().IsRegular() || t.byPath[path] != nil {
 				continue
 			}
-			g.f, g.packed, g.flush, g.last = nil, true, true, true
+			for _, g := range stems[stem(path)] {
+				if rotatedForm(g.path, path) {
+					t.sibling(g, path, e)
+					break
+				}
+			}
 		}
-		t.take(g)
 	}
 }
 
-// stored tells whether a file's content is known by a position or a generation.
-func (t *tailer) stored(key identity, path string, f *os.File) bool {
-	gz := compressed(f)
-	for i := range t.o.Positions {
-		p := &t.o.Positions[i]
-		if !gz && (key.same(identity{p.Dev, p.Ino, p.Handle}) || p.Offset > 0) && contains(f, p) {
-			return true
+// sibling decides about one file beside a followed one.
+func (t *tailer) sibling(live *generation, path string, e os.DirEntry) {
+	info, err := e.Info()
+	if err != nil || info.ModTime().Before(t.since[live.path].Add(-time.Second)) || t.o.Refuse(info) {
+		return
+	}
+	key := numbers(info)
+	if d, ok := t.settled[path]; ok && d.key.same(key) && d.size == info.Size() {
+		return
+	}
+	if other := t.byKey(key); other != nil {
+		if other.path != path && t.byPath[other.path] != other {
+			other.path = path
 		}
-		if gz && p.Offset > 0 && packs(t.sourceByName(p.Source), path, p) {
-			return true
+		return
+	}
+	f, key, _, err := live.src.open(path)
+	if err != nil {
+		return
+	}
+	if compressed(f) {
+		f.Close()
+		t.packedSibling(live, path, key, info)
+		return
+	}
+	g := t.recall(live.src, path, key, f)
+	if g == nil {
+		g = t.recallCopy(live, path, key, f)
+	}
+	switch {
+	case g == nil:
+		g = newGeneration(live.src, path, key, f)
+		g.rotated = true
+	case g.done && g.offset == info.Size():
+		t.settle(g, f, info.Size())
+		return
+	}
+	g.done, g.size = false, info.Size()
+	t.take(g)
+}
+
+// recallCopy finds the position of a generation that is over and whose content a
+// file beside it holds: the copy goes on under its id.
+func (t *tailer) recallCopy(live *generation, path string, key identity, f *os.File) *generation {
+	best := -1
+	for i := range t.known {
+		p := &t.known[i]
+		if p.Offset > 0 && kinOf(p.Path) == live.kin && contains(f, p) && (best < 0 || p.Offset > t.known[best].Offset) {
+			best = i
 		}
 	}
-	for _, g := range t.all {
+	if best < 0 {
+		return nil
+	}
+	p := t.known[best]
+	g := resume(live.src, path, key, f, &p)
+	g.rotated, g.done = true, p.Done
+	return g
+}
+
+// packedSibling reads a compressed file that came up beside a followed one,
+// unless what it holds has been read or is being read.
+func (t *tailer) packedSibling(live *generation, path string, key identity, info os.FileInfo) {
+	if !strings.HasSuffix(path, ".gz") {
+		return
+	}
+	for g := range t.kin[live.kin] {
 		if g.path == path {
-			return true
+			return
+		}
+		if g.busy || g.offset == 0 && g.size > 0 {
+			return // the next sweep knows more
+		}
+		p := g.position(nil)
+		if p.Offset > 0 && packs(live.src, path, &p) {
+			return
 		}
 	}
-	return false
+	for i := range t.known {
+		p := &t.known[i]
+		if p.Offset > 0 && kinOf(p.Path) == live.kin && packs(live.src, path, p) {
+			t.settled[path] = settled{key, info.Size()}
+			return
+		}
+	}
+	g := newGeneration(live.src, path, key, nil)
+	g.packed, g.rotated, g.flush, g.last = true, true, true, true
+	t.take(g)
 }
 
 func (t *tailer) sourceByName(name string) *source {

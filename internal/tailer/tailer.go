@@ -111,6 +111,7 @@ type tailer struct {
 	told    map[string]bool
 	timed   map[*generation]bool            // waiting for time to pass
 	kin     map[string]map[*generation]bool // by directory and stem of the name
+	since   map[string]time.Time            // by path: what is older beside it is history
 	settled map[string]settled              // by path: rotated files that are read to their end
 	lost    []finding.Loss                  // to be told with the next position
 }
@@ -149,7 +150,7 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	if o.Refuse == nil {
 		o.Refuse = func(os.FileInfo) bool { return false }
 	}
-	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: slices.Clone(o.Positions), ready: ready, status: make(chan chan []Status), told: map[string]bool{}, timed: map[*generation]bool{}, kin: map[string]map[*generation]bool{}, settled: map[string]settled{}}
+	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: slices.Clone(o.Positions), ready: ready, status: make(chan chan []Status), told: map[string]bool{}, timed: map[*generation]bool{}, kin: map[string]map[*generation]bool{}, settled: map[string]settled{}, since: map[string]time.Time{}}
 	for i := range o.Sources {
 		s, err := newSource(&o.Sources[i])
 		if err != nil {
@@ -284,8 +285,12 @@ func (t *tailer) event(ev fsnotify.Event, sweep *time.Timer) {
 		t.look(src, ev.Name)
 		return
 	}
+	const soon = 20 * time.Millisecond
+	if len(t.kin[kinOf(ev.Name)]) > 0 && ev.Has(fsnotify.Create) {
+		sweep.Reset(soon) // a rotated form of a followed file
+		return
+	}
 	if info, err := os.Lstat(ev.Name); err == nil && (info.IsDir() || info.Mode()&os.ModeSymlink != 0) {
-		const soon = 20 * time.Millisecond
 		sweep.Reset(soon)
 	}
 }
