@@ -204,8 +204,9 @@ func (t *tailer) adopt(s *source, path string) {
 		g = newGeneration(s, path, key, f)
 		if s.fresh && !t.swept && s.StartAt == "end" {
 			t.startAtEnd(g, info.Size())
-		} else {
-			t.tell(g) // known from now on, also if it is rotated while we are down
+		} else if s.globOf(path) != nil {
+			g.told = true // known from now on, also if it is rotated while we are down
+			t.tell(g)
 		}
 	}
 	if t.since[path].IsZero() {
@@ -228,22 +229,26 @@ func (t *tailer) settle(g *generation, f *os.File, size int64) {
 // recall finds the position that a file goes on from: by its inode or its path,
 // and always by what stands before the position.
 func (t *tailer) recall(s *source, path string, key identity, f *os.File) *generation {
+	best := -1
 	for i := range t.known {
 		p := &t.known[i]
 		byKey := key.same(identity{p.Dev, p.Ino, p.Handle})
-		if !byKey && p.Path != path || !contains(f, p) {
+		if !byKey && p.Path != path || p.Offset == 0 && (!byKey || p.Done) || best >= 0 && p.Offset <= t.known[best].Offset {
 			continue
 		}
-		if p.Offset == 0 && !byKey {
-			continue
+		if contains(f, p) {
+			best = i
 		}
-		g := resume(s, path, key, f, p)
-		g.rotated, g.done, g.awayAt = p.Path != path || p.Done, p.Done, time.Now()
-		t.known = append(t.known[:i:i], t.known[i+1:]...)
-		t.time(g)
-		return g
 	}
-	return nil
+	if best < 0 {
+		return nil
+	}
+	p := t.known[best]
+	g := resume(s, path, key, f, &p)
+	g.rotated, g.done, g.awayAt = p.Path != path || p.Done, p.Done, time.Now()
+	t.known = append(t.known[:best:best], t.known[best+1:]...)
+	t.time(g)
+	return g
 }
 
 // contains tells whether a file holds what a position stands behind.

@@ -54,6 +54,8 @@ type generation struct {
 	flush   bool // the next turn is final
 	last    bool // and takes a last line without its newline
 	gone    bool
+	limit   int64 // of the first turn, in bytes; -1: none
+	told    bool  // a position with this id was made durable before anything was read
 	failed  error
 }
 
@@ -159,8 +161,11 @@ func (g *generation) turn(buf *[]byte, final bool, handle Handler) (r result) {
 	if !g.anchored() {
 		return result{truncated: true}
 	}
-	data := (*buf)[:n]
-	return g.offer(data, n == cap(*buf), final, handle)
+	data, full := (*buf)[:n], n == cap(*buf)
+	if g.offset == 0 && g.limit >= 0 && int64(n) > g.limit {
+		data, full = data[:g.limit], true
+	}
+	return g.offer(data, full, final, handle)
 }
 
 // anchored tells whether what stands before the offset is what was consumed.

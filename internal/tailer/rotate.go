@@ -124,6 +124,11 @@ func (t *tailer) rescue(s *source, p *finding.Position) bool {
 // take follows a generation that was found under another name.
 func (t *tailer) take(g *generation) {
 	g.awayAt = time.Now()
+	if g.f != nil {
+		if info, err := g.f.Stat(); err == nil {
+			g.size = max(g.size, info.Size())
+		}
+	}
 	t.add(g)
 	if t.byPath[g.path] == nil && !g.packed {
 		t.byPath[g.path] = g
@@ -134,6 +139,11 @@ func (t *tailer) take(g *generation) {
 
 // become makes a copy go on where the generation it is a copy of stands.
 func (t *tailer) become(g *generation, p *finding.Position) {
+	if g.told { // its own id is never used
+		g.done = true
+		t.tell(g)
+		g.done = false
+	}
 	r := resume(g.src, g.path, g.key, g.f, p)
 	g.id, g.offset, g.lines, g.head, g.anchor, g.skipping, g.proved = r.id, r.offset, r.lines, r.head, r.anchor, r.skipping, r.proved
 	g.waiting, g.rotated, g.held, g.grown, g.awayAt = nil, true, false, time.Now(), time.Now()
@@ -145,8 +155,15 @@ func (t *tailer) become(g *generation, p *finding.Position) {
 // that is followed, and must wait: copytruncate copies first and truncates then,
 // and only then does the copy hold what nobody else does.
 func (t *tailer) isCopy(g *generation) bool {
+	g.limit = -1
 	if g.early || g.f == nil {
 		return false
+	}
+	if len(t.kin[g.kin]) > 1 {
+		// What comes to it after this look has not been looked at.
+		if info, err := g.f.Stat(); err == nil {
+			g.limit = info.Size()
+		}
 	}
 	for o := range t.kin[g.kin] {
 		if o == g || o.gone || o.packed || o.waiting != nil || o.id == g.id || o.born != g.path && (o.rotated || !rotatedForm(o.path, g.path)) {
@@ -480,6 +497,9 @@ func (g *generation) unpack(final bool, handle Handler) (r result) {
 		return result{err: err}
 	}
 	defer f.Close()
+	if p := g.position(nil); g.offset > 0 && !packs(g.src, g.said, &p) {
+		return result{vanished: true} // the name is another file's now
+	}
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		return result{err: err}

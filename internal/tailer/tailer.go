@@ -334,6 +334,9 @@ func (t *tailer) dispatch() {
 		if g.gone || g.offset == 0 && t.isCopy(g) {
 			continue
 		}
+		if g.offset > 0 {
+			g.limit = -1
+		}
 		g.busy, g.again, g.said = true, false, g.path
 		t.idle--
 		t.turns <- turn{g: g, final: g.flush}
