@@ -45,12 +45,14 @@ func (e exit) Error() string {
 
 func (e exit) Unwrap() error { return e.err }
 
-func main() {
+func main() { os.Exit(process()) }
+
+// process is the program with the process around it: its signals and streams.
+func process() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
 
 // run is the program: everything but the process around it.
