@@ -40,23 +40,25 @@ type generation struct {
 	grown    time.Time
 	said     string // path, for the worker
 
-	path    string
-	born    string // the path it was first found by
-	kin     string
-	since   time.Time   // when it was first followed, or last before a restart
-	early   bool        // it was there at the source's first start
-	awayAt  time.Time   // when it was rotated
-	rotated bool        // its path names another file now, or none
-	waiting *generation // whose copy this is: not read as long as that one is
-	busy    bool
-	queued  bool
-	again   bool // a hint came while it was busy
-	flush   bool // the next turn is final
-	last    bool // and takes a last line without its newline
-	gone    bool
-	limit   int64 // of the first turn, in bytes; -1: none
-	told    bool  // a position with this id was made durable before anything was read
-	failed  error
+	path     string
+	born     string // the path it was first found by
+	kin      string
+	since    time.Time   // when it was first followed, or last before a restart
+	early    bool        // it was there at the source's first start
+	awayAt   time.Time   // when it was rotated
+	rotated  bool        // its path names another file now, or none
+	waiting  *generation // whose copy this is: not read as long as that one is
+	waitsFor string      // its id
+	copied   bool        // it was seen to hold the same; else it waits for the other\'s turn to end
+	busy     bool
+	queued   bool
+	again    bool // a hint came while it was busy
+	flush    bool // the next turn is final
+	last     bool // and takes a last line without its newline
+	gone     bool
+	limit    int64 // of the first turn, in bytes; -1: none
+	told     bool  // a position with this id was made durable before anything was read
+	failed   error
 }
 
 func newGeneration(src *source, path string, key identity, f *os.File) *generation {

@@ -325,8 +325,8 @@ func sequence(t *testing.T, seed uint64) (wrong string) {
 		return ""
 	}
 	for i, c := range m.sink.calls {
-		if len(twice) > 0 {
-			m.op("%v: commit %d of %d, generation %.6s, %s up to %d done %v ino %d, %d lines", slices.Contains(c.lines, twice[0]), i, len(m.sink.calls), c.position.Generation, filepath.Base(c.position.Path), c.position.Offset, c.position.Done, c.position.Ino%100000, len(c.lines))
+		if len(twice)+len(missing) > 0 {
+			m.op("%v: commit %d of %d, generation %.6s, %s up to %d done %v ino %d, %d lines", len(twice) > 0 && slices.Contains(c.lines, twice[0]), i, len(m.sink.calls), c.position.Generation, filepath.Base(c.position.Path), c.position.Offset, c.position.Done, c.position.Ino%100000, len(c.lines))
 		}
 	}
 	short := func(list []string) string { return fmt.Sprintf("%d %.120q", len(list), list[:min(2, len(list))]) }

@@ -170,7 +170,7 @@ func (t *tailer) isCopy(g *generation) bool {
 			continue
 		}
 		if o.busy {
-			t.wait(g, o) // looked at again when that one's turn has ended
+			t.wait(g, o, false) // looked at again when that one's turn has ended
 			return true
 		}
 		if o.f == nil {
@@ -179,7 +179,7 @@ func (t *tailer) isCopy(g *generation) bool {
 		p := o.position(nil)
 		if was := o.offset > 0 && contains(g.f, &p); was && !copied(o, g) && o.born != g.path {
 			// It was: o has been cut since, and its next turn will find out.
-			t.wait(g, o)
+			t.wait(g, o, false)
 			t.enqueue(o)
 			return true
 		}
@@ -187,7 +187,26 @@ func (t *tailer) isCopy(g *generation) bool {
 			return true
 		}
 	}
+	t.late(g)
 	return false
+}
+
+// late makes a rotated form go on where a generation stands that is over and
+// whose content it holds.
+func (t *tailer) late(g *generation) {
+	best := -1
+	for i := range t.known {
+		p := &t.known[i]
+		if p.Offset > 0 && p.Generation != g.id && kinOf(p.Path) == g.kin && (rotatedForm(p.Path, g.path) || p.Path != g.path && g.rotated) && contains(g.f, p) && (best < 0 || p.Offset > t.known[best].Offset) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return
+	}
+	p := t.known[best]
+	t.known = append(t.known[:best:best], t.known[best+1:]...)
+	t.become(g, &p)
 }
 
 func kinOf(path string) string { return filepath.Join(filepath.Dir(path), stem(path)) }
@@ -204,8 +223,8 @@ func rotatedForm(live, name string) bool {
 	return rotationMark.ReplaceAllString(name, "") == rotationMark.ReplaceAllString(live, "")
 }
 
-func (t *tailer) wait(g, for_ *generation) {
-	g.waiting = for_
+func (t *tailer) wait(g, original *generation, copied bool) {
+	g.waiting, g.waitsFor, g.copied, g.awayAt = original, original.id, copied, time.Now()
 	t.time(g)
 }
 
@@ -238,8 +257,7 @@ func (t *tailer) copyOf(g, o *generation) bool {
 		return false
 	}
 	g.size = info.Size()
-	switch {
-	case o.born == g.path && o.rotated:
+	if o.born == g.path && o.rotated {
 		// It has taken o's place (an editor's save): it goes on where o stands.
 		if g.size < o.offset {
 			return false
@@ -256,14 +274,8 @@ func (t *tailer) copyOf(g, o *generation) bool {
 		g.rotated, g.done = rotated, false
 		t.time(g)
 		return false
-	case o.offset >= g.size:
-		// All of it has been read in o.
-		g.offset, g.head, g.anchor = g.size, bytes.Clone(o.head[:min(int64(len(o.head)), g.size)]), lastBytes(g.f, g.size)
-		g.lines = 0
-		t.tell(g)
-		return true
 	}
-	t.wait(g, o)
+	t.wait(g, o, true)
 	return true
 }
 
@@ -276,10 +288,24 @@ func lastBytes(f *os.File, end int64) []byte {
 	return b
 }
 
-// settleCopy looks again at a copy that waits.
+// A copy that has been still for so long is whole: what its original has read
+// need not be read in it.
+const stillFor = 10 * time.Second
+
+// settleCopy looks again at a copy that waits: whether its original has been
+// cut or is over, or the copy has gone on growing.
 func (t *tailer) settleCopy(g *generation) {
 	o := g.waiting
-	if o.busy {
+	if o.busy || g.f == nil {
+		return
+	}
+	info, err := g.f.Stat()
+	if err == nil && g.copied && !o.gone && o.id == g.waitsFor && info.Size() == g.size && o.offset >= g.size {
+		if time.Since(g.awayAt) > stillFor {
+			g.waiting, g.offset, g.head, g.anchor = nil, g.size, bytes.Clone(o.head[:min(int64(len(o.head)), g.size)]), lastBytes(g.f, g.size)
+			t.time(g)
+			t.tell(g)
+		}
 		return
 	}
 	g.waiting = nil
