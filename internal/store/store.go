@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -167,6 +168,9 @@ func (s *Store) open(path string) (err error) {
 			s.db = nil
 		}
 	}()
+	if err := verify(path); err != nil {
+		return err
+	}
 	s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: false})
 	if errors.Is(err, bbolt.ErrTimeout) {
 		return ErrInUse
@@ -175,6 +179,42 @@ func (s *Store) open(path string) (err error) {
 		return err
 	}
 	return s.db.Update(s.load)
+}
+
+// verify reads every page of a store. bbolt itself does so when it opens a file
+// without a freelist, but in a goroutine of its own, where a bad page ends the
+// process.
+func verify(path string) (err error) {
+	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file that was cut short
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, ReadOnly: true})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return ErrInUse
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("damaged: %v", p)
+		}
+		db.Close()
+	}()
+	tx, err := db.Begin(false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+		return b.ForEach(func(k, v []byte) error {
+			if len(v) > 0 && v[0] == '{' && v[len(v)-1] != '}' {
+				return fmt.Errorf("%s %x is damaged", name, k)
+			}
+			return nil
+		})
+	})
 }
 
 func (s *Store) load(tx *bbolt.Tx) error {

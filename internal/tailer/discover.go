@@ -291,7 +291,7 @@ func (t *tailer) startAtEnd(g *generation, size int64) {
 func (t *tailer) closeIdle() {
 	held, limit := t.descriptors()
 	for _, g := range t.all {
-		if g.f == nil || g.busy || g.rotated || g.waiting != nil || g.offset < g.size {
+		if g.busy || g.f == nil || g.rotated || g.waiting != nil || g.offset < g.size {
 			continue
 		}
 		if quiet := time.Since(g.grown); quiet > idleClose || held > limit && quiet > t.o.Sweep {

@@ -53,6 +53,12 @@ func (s *sinkModel) handle(c *Chunk) (int, error) {
 	return len(data), nil
 }
 
+func (s *sinkModel) commits() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.calls)
+}
+
 // positions are the last durable ones.
 func (s *sinkModel) positions() (list []finding.Position) {
 	last := map[string]finding.Position{}
@@ -223,7 +229,7 @@ func (m *model) step() {
 		if !m.caught(5 * time.Second) {
 			return
 		}
-		m.safe = len(m.sink.calls)
+		m.safe = m.sink.commits()
 		m.must(os.Remove(m.path))
 		m.must(m.f.Close())
 		m.f = m.open(os.O_CREATE | os.O_EXCL)
@@ -236,7 +242,7 @@ func (m *model) step() {
 		if !m.caught(5 * time.Second) {
 			return
 		}
-		m.safe = len(m.sink.calls)
+		m.safe = m.sink.commits()
 		m.must(m.f.Close())
 		tmp := filepath.Join(m.dir, "tmp")
 		m.must(os.WriteFile(tmp, []byte(m.line()+"\n"), 0o644))

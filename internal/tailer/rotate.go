@@ -19,7 +19,7 @@ import (
 // descriptors counts those held, and how many may be.
 func (t *tailer) descriptors() (held, limit int) {
 	for _, g := range t.all {
-		if g.f != nil {
+		if g.busy || g.f != nil {
 			held++
 		}
 	}
@@ -79,7 +79,7 @@ func (t *tailer) vanished(g *generation) {
 // same event ids.
 func (t *tailer) rescue(s *source, p *finding.Position) bool {
 	for _, g := range t.all {
-		if g.waiting != nil && g.waiting.id == p.Generation && !g.busy && g.f != nil && contains(g.f, p) {
+		if g.waiting != nil && !g.busy && g.waiting.id == p.Generation && g.f != nil && contains(g.f, p) {
 			t.become(g, p)
 			return true
 		}
@@ -96,7 +96,7 @@ func (t *tailer) rescue(s *source, p *finding.Position) bool {
 			continue
 		}
 		held := t.byKey(key)
-		if held != nil && (held.offset > 0 || held.busy) || p.Offset == 0 && !key.same(identity{p.Dev, p.Ino, p.Handle}) || !contains(f, p) {
+		if held != nil && (held.busy || held.offset > 0) || p.Offset == 0 && !key.same(identity{p.Dev, p.Ino, p.Handle}) || !contains(f, p) {
 			f.Close()
 			continue
 		}

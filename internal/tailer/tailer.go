@@ -345,7 +345,7 @@ func (t *tailer) dispatch() {
 
 // time keeps the list of generations that wait for time to pass.
 func (t *tailer) time(g *generation) {
-	if !g.gone && (g.held || g.rotated || g.waiting != nil) {
+	if !g.gone && (!g.busy && g.held || g.rotated || g.waiting != nil) {
 		t.timed[g] = true
 	} else {
 		delete(t.timed, g)
