@@ -272,3 +272,59 @@ func TestSoak(t *testing.T) {
 		})
 	}
 }
+
+// TestFoldKill folds through SIGKILLs: the counts of the events, each id once,
+// add up to the number of lines, exactly.
+func TestFoldKill(t *testing.T) {
+	t.Parallel()
+	f := newFollower(t, "app.log*")
+	conf, err := os.ReadFile(f.conf)
+	if err == nil {
+		err = os.WriteFile(f.conf, bytes.Replace(conf, []byte("window: 0s"), []byte("window: 700ms, first: 3"), 1), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &writer{t: t, r: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2)), path: filepath.Join(f.dir, "app.log")}
+	w.f = w.open()
+	f.start()
+	kill := time.Now().Add(100 * time.Millisecond)
+	for end := time.Now().Add(*soakTime); time.Now().Before(end); time.Sleep(500 * time.Microsecond) {
+		w.line(w.f)
+		if time.Now().After(kill) {
+			f.kill()
+			kill = time.Now().Add(time.Duration(60+w.r.IntN(200)) * time.Millisecond)
+		}
+	}
+	sum := 0
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && sum != w.n; time.Sleep(100 * time.Millisecond) {
+		sum = f.counted()
+	}
+	if err := f.end(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if sum != w.n {
+		t.Errorf("the counts add up to %d of %d lines, after %d kills\n%s", sum, w.n, f.kills, tailOf(f.log.String(), 2000))
+	}
+	t.Logf("%d lines, %d kills: the counts add up", w.n, f.kills)
+}
+
+// counted adds up im.count over the events, each id once.
+func (f *follower) counted() (sum int) {
+	b, err := os.ReadFile(filepath.Join(f.dir, "events.ndjson"))
+	if err != nil {
+		return 0
+	}
+	seen := map[string]bool{}
+	for line := range bytes.Lines(b) {
+		var e struct {
+			Event struct{ ID string }
+			IM    struct{ Count int }
+		}
+		if json.Unmarshal(line, &e) == nil && !seen[e.Event.ID] {
+			seen[e.Event.ID] = true
+			sum += e.IM.Count
+		}
+	}
+	return sum
+}
