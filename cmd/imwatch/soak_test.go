@@ -26,7 +26,8 @@ type follower struct {
 	dir   string
 	conf  string
 	cmd   *exec.Cmd
-	log   bytes.Buffer
+	log   locked
+	seen  int // "ready" lines before the last start
 	kills int
 }
 
@@ -61,6 +62,7 @@ sinks:
 }
 
 func (f *follower) start() {
+	f.seen = strings.Count(f.log.String(), `"ready"`)
 	f.cmd = exec.Command(f.bin, "run", "-c", f.conf)
 	f.cmd.Stderr = &f.log
 	if err := f.cmd.Start(); err != nil {
@@ -117,6 +119,17 @@ func (f *follower) events() map[int]map[string]int {
 	}
 }
 
+// term ends it as systemd would, once it is up.
+func (f *follower) term() {
+	f.t.Helper()
+	for end := time.Now().Add(20 * time.Second); strings.Count(f.log.String(), `"ready"`) == f.seen && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := f.end(syscall.SIGTERM); err != nil {
+		f.t.Errorf("SIGTERM: %v\n%s", err, tailOf(f.log.String(), 3000))
+	}
+}
+
 // verify waits until every number has come and holds it against the promise.
 func (f *follower) verify(lines int) {
 	f.t.Helper()
@@ -127,9 +140,7 @@ func (f *follower) verify(lines int) {
 			break
 		}
 	}
-	if err := f.end(syscall.SIGTERM); err != nil {
-		f.t.Errorf("SIGTERM: %v\n%s", err, f.log.String())
-	}
+	f.term()
 	missing, repeats, changed := 0, 0, 0
 	for n := 1; n <= lines; n++ {
 		ids := got[n]
@@ -300,9 +311,7 @@ func TestFoldKill(t *testing.T) {
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && sum != w.n; time.Sleep(100 * time.Millisecond) {
 		sum = f.counted()
 	}
-	if err := f.end(syscall.SIGTERM); err != nil {
-		t.Error(err)
-	}
+	f.term()
 	if sum != w.n {
 		t.Errorf("the counts add up to %d of %d lines, after %d kills\n%s", sum, w.n, f.kills, tailOf(f.log.String(), 2000))
 	}

@@ -153,17 +153,20 @@ func (g *generation) turn(buf *[]byte, final bool, handle Handler) (r result) {
 		g.grown = time.Now()
 	}
 	g.size = size
-	if want := max(chunkSize, g.src.MaxLine+utf8.UTFMax); cap(*buf) < want {
-		*buf = make([]byte, 0, want)
+	// No more is read than a longest line has, so that a longer one never comes
+	// with its end.
+	window := g.src.MaxLine + utf8.UTFMax
+	if cap(*buf) < window {
+		*buf = make([]byte, 0, window)
 	}
-	n, err := g.f.ReadAt((*buf)[:cap(*buf)], g.offset)
+	n, err := g.f.ReadAt((*buf)[:window], g.offset)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return result{err: err}
 	}
 	if !g.anchored() {
 		return result{truncated: true}
 	}
-	data, full := (*buf)[:n], n == cap(*buf)
+	data, full := (*buf)[:n], n == window
 	if g.offset == 0 && g.limit >= 0 && int64(n) > g.limit {
 		data, full = data[:g.limit], true
 	}

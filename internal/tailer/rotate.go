@@ -342,15 +342,27 @@ func (t *tailer) orphans() {
 // and the copies of copytruncate. What is older than our following is history.
 func (t *tailer) beside() {
 	live := map[string]map[string][]*generation{} // directory → stem → followed files
-	for path, g := range t.byPath {
-		if g.rotated || g.packed || path != g.born {
-			continue
-		}
-		dir := filepath.Dir(path)
+	follow := func(g *generation) {
+		dir := filepath.Dir(g.path)
 		if live[dir] == nil {
 			live[dir] = map[string][]*generation{}
 		}
-		live[dir][stem(path)] = append(live[dir][stem(path)], g)
+		live[dir][stem(g.path)] = append(live[dir][stem(g.path)], g)
+	}
+	for path, g := range t.byPath {
+		if !g.rotated && !g.packed && path == g.born {
+			follow(g)
+		}
+	}
+	for _, s := range t.sources {
+		for i := range s.globs {
+			if path := s.globs[i].pattern; s.globs[i].exact && t.byPath[path] == nil {
+				if t.since[path].IsZero() {
+					t.since[path] = t.started
+				}
+				follow(&generation{src: s, path: path, born: path, kin: kinOf(path)}) // not there at the moment
+			}
+		}
 	}
 	for dir, stems := range live {
 		entries, err := os.ReadDir(dir)

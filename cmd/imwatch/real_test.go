@@ -1,0 +1,241 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var points = flag.Int("points", 16, "crash points to try")
+
+// need finds a real component. Where IMWATCH_REAL is set, as in .ci/run, it must
+// be there.
+func need(t *testing.T, name string) string {
+	t.Helper()
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("IMWATCH_REAL") != "" {
+		t.Fatalf("%s is not installed, and IMWATCH_REAL is set", name)
+	}
+	t.Skipf("%s is not installed", name)
+	return ""
+}
+
+// TestLogrotate rotates with the real logrotate while the daemon is killed and
+// started again.
+func TestLogrotate(t *testing.T) {
+	logrotate := need(t, "logrotate")
+	for name, rest := range map[string]string{
+		"create":                "create 0644\n",
+		"create and compress":   "create 0644\ncompress\ndelaycompress\n",
+		"dated":                 "create 0644\ndateext\ndateformat -%s\n",
+		"copytruncate":          "copytruncate\n",
+		"copytruncate, at once": "copytruncate\ncompress\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFollower(t, "app.log")
+			w := &writer{t: t, r: rand.New(rand.NewPCG(1, 3)), path: filepath.Join(f.dir, "app.log")}
+			w.f = w.open()
+			conf := filepath.Join(f.dir, "logrotate.conf")
+			if err := os.WriteFile(conf, []byte(w.path+" {\nrotate 100\nmissingok\n"+rest+"}\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			f.start()
+			for i := range 12 {
+				for range 60 {
+					w.line(w.f)
+				}
+				// What is written between logrotate's copy and its truncate nobody can
+				// read, so nothing is.
+				out, err := exec.Command(logrotate, "-f", "-s", filepath.Join(f.dir, "logrotate.state"), conf).CombinedOutput()
+				if err != nil {
+					t.Fatalf("logrotate: %v: %s", err, out)
+				}
+				for range 5 {
+					w.line(w.f) // late ones, into the renamed file
+				}
+				if err := w.f.Close(); err != nil {
+					t.Fatal(err)
+				}
+				w.f = w.open()
+				if i%3 == 2 {
+					f.kill()
+				}
+				if strings.Contains(rest, "%s") {
+					time.Sleep(1100 * time.Millisecond) // its names have seconds
+				}
+			}
+			f.verify(w.n)
+		})
+	}
+}
+
+// rsyslog starts the real rsyslogd, which writes what comes to its socket into a
+// file; rotate renames the file as logrotate would, and tells it.
+func rsyslog(t *testing.T, dir, file string) (send func(string), rotate func(to string)) {
+	t.Helper()
+	rsyslogd := need(t, "rsyslogd")
+	socket, conf := filepath.Join(dir, "in.sock"), filepath.Join(dir, "rsyslog.conf")
+	text := fmt.Sprintf(`module(load="imuxsock" SysSock.Use="off")
+input(type="imuxsock" Socket="%s" RateLimit.Interval="0" UseSysTimeStamp="off" ParseTrusted="off")
+template(name="raw" type="string" string="%%msg:2:$%%\n")
+*.* action(type="omfile" file="%s" template="raw" asyncWriting="off" flushOnTXEnd="on")
+`, socket, file)
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(rsyslogd, "-n", "-f", conf, "-i", filepath.Join(dir, "rsyslog.pid"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait() })
+	var c net.Conn
+	var err error
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if c, err = net.Dial("unixgram", socket); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("rsyslogd does not listen: %v", err)
+		}
+	}
+	t.Cleanup(func() { c.Close() })
+	send = func(line string) {
+		if _, err := c.Write([]byte("<13>Nov 20 08:00:01 app: " + line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return send, func(to string) {
+		if err := os.Rename(file, to); err == nil {
+			err = cmd.Process.Signal(syscall.SIGHUP)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestRsyslog follows what the real rsyslogd writes, through renames and kills,
+// and does not take its own events for news when they come back through it.
+func TestRsyslog(t *testing.T) {
+	t.Parallel()
+	f := newFollower(t, "app.log")
+	path := filepath.Join(f.dir, "app.log")
+	send, rotate := rsyslog(t, f.dir, path)
+	f.start()
+	n := 0
+	for i := range 10 {
+		for range 100 {
+			n++
+			send(fmt.Sprintf("soak %d %s", n, kicked))
+		}
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			if info, err := os.Stat(path); err == nil && info.Size() > 0 && (i > 0 || len(f.events()) == n) {
+				break // the first file must be known before it is rotated: what is older is history
+			}
+		}
+		rotate(fmt.Sprintf("%s.%d", path, i+1))
+		if i%4 == 3 {
+			f.kill()
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); len(f.events()) < n && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	}
+	b, err := os.ReadFile(filepath.Join(f.dir, "events.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, event := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		if i < 50 {
+			send("forwarded " + event)
+		}
+	}
+	for range 20 {
+		n++
+		send(fmt.Sprintf("soak %d %s", n, kicked))
+	}
+	f.verify(n) // complains about an event of any other line
+}
+
+// TestCrashPoints kills the daemon at the n-th call of each kind, by strace:
+// after a restart nothing is missing.
+func TestCrashPoints(t *testing.T) {
+	strace := need(t, "strace")
+	if out, err := exec.Command(strace, "-e", "inject=close:signal=SIGKILL:when=60000", "true").CombinedOutput(); err != nil {
+		if os.Getenv("IMWATCH_REAL") != "" {
+			t.Fatalf("strace cannot inject here: %v: %s", err, out)
+		}
+		t.Skipf("strace cannot inject here: %v", err)
+	}
+	calls := []string{"write", "pwrite64", "fdatasync", "fsync", "openat", "pread64", "close", "renameat"}
+	turns := make(chan int)
+	done := make(chan struct{})
+	for range 4 {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for i := range turns {
+				crash(t, strace, calls[i%len(calls)], 1+i/len(calls)*3)
+			}
+		}()
+	}
+	for i := range *points {
+		turns <- i
+	}
+	close(turns)
+	for range 4 {
+		<-done
+	}
+}
+
+// crash runs the daemon over a log that is rotated, kills it at the n-th call,
+// and holds what comes after a restart against what was written.
+func crash(t *testing.T, strace, call string, n int) {
+	f := newFollower(t, "app.log*")
+	w := &writer{t: t, r: rand.New(rand.NewPCG(uint64(n), 4)), path: filepath.Join(f.dir, "app.log")}
+	w.f = w.open()
+	for range 20 {
+		w.line(w.f)
+	}
+	cmd := exec.Command(strace, "-f", "-qqq", "-o", "/dev/null", "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, n), f.bin, "run", "-c", f.conf)
+	if err := cmd.Start(); err != nil {
+		t.Error(err)
+		return
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	w.rename()
+	for range 20 {
+		w.line(w.f)
+		time.Sleep(2 * time.Millisecond)
+	}
+	select {
+	case <-ended:
+	case <-time.After(700 * time.Millisecond): // the call was not made so often
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		exec.Command("pkill", "-KILL", "-f", f.conf).Run() // strace's child, if it is still there
+		<-ended
+	}
+	if err := w.f.Close(); err != nil {
+		t.Error(err)
+	}
+	f.start()
+	before := t.Failed()
+	f.verify(w.n)
+	if t.Failed() && !before {
+		t.Errorf("killed at call %d of %s", n, call)
+	}
+}
