@@ -18,6 +18,7 @@ import (
 
 	"github.com/imwatch/imwatch/internal/finding"
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // ErrInUse says that another imwatch has the state directory.
@@ -142,7 +143,7 @@ func OpenRead(dir string) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, ReadOnly: true})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, ErrInUse
 	}
 	if err != nil {
@@ -172,7 +173,7 @@ func (s *Store) open(path string) (err error) {
 		return err
 	}
 	s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: false})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return ErrInUse
 	}
 	if err != nil {
@@ -190,7 +191,7 @@ func verify(path string) (err error) {
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file that was cut short
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, ReadOnly: true})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return ErrInUse
 	}
 	if err != nil {

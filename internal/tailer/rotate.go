@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,7 +112,7 @@ func (t *tailer) rescue(s *source, p *finding.Position) bool {
 		return true
 	}
 	for _, path := range packed {
-		if p.Offset > 0 && packs(s, path, p) {
+		if ok, err := packs(s, path, p); err == nil && ok && p.Offset > 0 {
 			g := resume(s, path, identity{}, nil, p)
 			g.packed, g.rotated, g.flush, g.last = true, true, true, true
 			t.take(g)
@@ -165,7 +166,7 @@ func (t *tailer) isCopy(g *generation) bool {
 			g.limit = info.Size()
 		}
 	}
-	for o := range t.kin[g.kin] {
+	for _, o := range slices.Clone(t.kin[g.kin]) {
 		if o == g || o.gone || o.packed || o.waiting != nil || o.id == g.id || o.born != g.path && (o.rotated || !rotatedForm(o.path, g.path)) {
 			continue
 		}
@@ -387,6 +388,9 @@ func (t *tailer) beside() {
 // sibling decides about one file beside a followed one.
 func (t *tailer) sibling(live *generation, path string, e os.DirEntry) {
 	info, err := e.Info()
+	if strings.HasSuffix(path, ".tmp") || strings.HasSuffix(path, ".swp") {
+		return // somebody is still writing it
+	}
 	if err != nil || info.ModTime().Before(t.since[live.path].Add(-time.Second)) || t.o.Refuse(info) {
 		return
 	}
@@ -444,27 +448,37 @@ func (t *tailer) recallCopy(live *generation, path string, key identity, f *os.F
 	return g
 }
 
+// A compressed file that was written less than this ago may not be whole.
+const packing = time.Second
+
 // packedSibling reads a compressed file that came up beside a followed one,
 // unless what it holds has been read or is being read.
 func (t *tailer) packedSibling(live *generation, path string, key identity, info os.FileInfo) {
-	if !strings.HasSuffix(path, ".gz") {
+	if !strings.HasSuffix(path, ".gz") || time.Since(info.ModTime()) < packing {
 		return
 	}
-	for g := range t.kin[live.kin] {
-		if g.path == path {
-			return
-		}
-		if g.busy || g.offset == 0 && g.size > 0 {
+	known := []finding.Position{}
+	for _, g := range t.kin[live.kin] {
+		if g.path == path || g.busy || g.offset == 0 && g.size > 0 {
 			return // the next sweep knows more
 		}
-		p := g.position(nil)
-		if p.Offset > 0 && packs(live.src, path, &p) {
-			return
-		}
+		known = append(known, g.position(nil))
 	}
 	for i := range t.known {
-		p := &t.known[i]
-		if p.Offset > 0 && kinOf(p.Path) == live.kin && packs(live.src, path, p) {
+		if kinOf(t.known[i].Path) == live.kin {
+			known = append(known, t.known[i])
+		}
+	}
+	for i := range known {
+		p := &known[i]
+		if p.Offset == 0 {
+			continue
+		}
+		ok, err := packs(live.src, path, p)
+		if err != nil {
+			return // the next sweep knows more
+		}
+		if ok {
 			t.settled[path] = settled{key, info.Size()}
 			return
 		}
@@ -489,39 +503,60 @@ const (
 	maxRatio    = 1000
 )
 
-// packs tells whether a compressed file holds what a position stands behind.
-func packs(s *source, path string, p *finding.Position) bool {
-	if s == nil {
-		return false
-	}
+// packs tells whether a compressed file holds what a position stands behind. An
+// error says that it cannot be told: the file is not whole yet, or has been
+// renamed meanwhile.
+func packs(s *source, path string, p *finding.Position) (bool, error) {
 	f, _, _, err := s.open(path)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer f.Close()
 	z, err := gzip.NewReader(f)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer z.Close()
-	head := make([]byte, len(p.Head))
-	if _, err := io.ReadFull(z, head); err != nil || !bytes.Equal(head, p.Head) {
-		return false
-	}
-	from := p.Offset - int64(len(p.Anchor))
-	if from < int64(len(head)) {
-		all := append(head, make([]byte, max(0, p.Offset-int64(len(head))))...)
-		if _, err := io.ReadFull(z, all[len(head):]); err != nil {
-			return false
+	want := p.Head
+	at := int64(0)
+	for range 2 {
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(z, got); errors.Is(err, io.EOF) {
+			return len(want) == 0, nil // shorter
+		} else if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return false, err
+		} else if err != nil {
+			return false, shorter(z, err)
 		}
-		return bytes.Equal(all[from:p.Offset], p.Anchor)
+		if !bytes.Equal(got, want) {
+			return false, nil
+		}
+		// The anchor overlaps the head where little has been read.
+		at += int64(len(want))
+		from := p.Offset - int64(len(p.Anchor))
+		want = p.Anchor[min(max(0, at-from), int64(len(p.Anchor))):]
+		if skip := from - at; skip > 0 {
+			n, err := io.CopyN(io.Discard, z, skip)
+			if errors.Is(err, io.EOF) {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			at += n
+		}
 	}
-	if _, err := io.CopyN(io.Discard, z, from-int64(len(head))); err != nil {
-		return false
+	return true, nil
+}
+
+// shorter tells a stream that ends early from one that is cut: only the first
+// has a checksum behind it.
+func shorter(z *gzip.Reader, err error) error {
+	var b [1]byte
+	if _, e := z.Read(b[:]); errors.Is(e, io.EOF) {
+		return nil
 	}
-	anchor := make([]byte, len(p.Anchor))
-	_, err = io.ReadFull(z, anchor)
-	return err == nil && bytes.Equal(anchor, p.Anchor)
+	return err
 }
 
 // unpack reads a compressed generation from its offset to its end, in one turn:
@@ -535,7 +570,8 @@ func (g *generation) unpack(final bool, handle Handler) (r result) {
 		return result{err: err}
 	}
 	defer f.Close()
-	if p := g.position(nil); g.offset > 0 && !packs(g.src, g.said, &p) {
+	p := g.position(nil)
+	if ok, err := packs(g.src, g.said, &p); err == nil && !ok {
 		return result{vanished: true} // the name is another file's now
 	}
 	z, err := gzip.NewReader(f)

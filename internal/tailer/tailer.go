@@ -109,11 +109,11 @@ type tailer struct {
 	status  chan chan []Status
 	started time.Time
 	told    map[string]bool
-	timed   map[*generation]bool            // waiting for time to pass
-	kin     map[string]map[*generation]bool // by directory and stem of the name
-	since   map[string]time.Time            // by path: what is older beside it is history
-	settled map[string]settled              // by path: rotated files that are read to their end
-	lost    []finding.Loss                  // to be told with the next position
+	timed   map[*generation]bool     // waiting for time to pass
+	kin     map[string][]*generation // by directory and stem of the name
+	since   map[string]time.Time     // by path: what is older beside it is history
+	settled map[string]settled       // by path: rotated files that are read to their end
+	lost    []finding.Loss           // to be told with the next position
 }
 
 // settled is a rotated file that is read to its end, as it was then.
@@ -150,7 +150,7 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	if o.Refuse == nil {
 		o.Refuse = func(os.FileInfo) bool { return false }
 	}
-	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: slices.Clone(o.Positions), ready: ready, status: make(chan chan []Status), told: map[string]bool{}, timed: map[*generation]bool{}, kin: map[string]map[*generation]bool{}, settled: map[string]settled{}, since: map[string]time.Time{}}
+	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: slices.Clone(o.Positions), ready: ready, status: make(chan chan []Status), told: map[string]bool{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}}
 	for i := range o.Sources {
 		s, err := newSource(&o.Sources[i])
 		if err != nil {
@@ -331,7 +331,7 @@ func (t *tailer) dispatch() {
 		g := (*from)[0]
 		*from = (*from)[1:]
 		g.queued = false
-		if g.gone || g.offset == 0 && t.isCopy(g) {
+		if g.gone || g.offset == 0 && (t.nowPacked(g) || t.isCopy(g)) {
 			continue
 		}
 		if g.offset > 0 {
@@ -341,6 +341,20 @@ func (t *tailer) dispatch() {
 		t.idle--
 		t.turns <- turn{g: g, final: g.flush}
 	}
+}
+
+// nowPacked lets go of a file that was empty when it was found and turns out to
+// be compressed.
+func (t *tailer) nowPacked(g *generation) bool {
+	if g.f == nil || g.packed || !compressed(g.f) {
+		return false
+	}
+	g.done = true
+	t.drop(g)
+	if g.told {
+		t.tell(g)
+	}
+	return true
 }
 
 // time keeps the list of generations that wait for time to pass.
@@ -416,19 +430,16 @@ func (t *tailer) finish(g *generation) {
 // add and remove keep the lists of what is followed.
 func (t *tailer) add(g *generation) {
 	t.all = append(t.all, g)
-	k := kinOf(g.path)
-	if t.kin[k] == nil {
-		t.kin[k] = map[*generation]bool{}
-	}
-	t.kin[k][g] = true
-	g.kin = k
+	g.kin = kinOf(g.path)
+	t.kin[g.kin] = append(t.kin[g.kin], g)
 }
 
 func (t *tailer) remove(g *generation) {
 	g.gone = true
 	delete(t.timed, g)
 	t.all = slices.DeleteFunc(t.all, func(o *generation) bool { return o == g })
-	if delete(t.kin[g.kin], g); len(t.kin[g.kin]) == 0 {
+	t.kin[g.kin] = slices.DeleteFunc(t.kin[g.kin], func(o *generation) bool { return o == g })
+	if len(t.kin[g.kin]) == 0 {
 		delete(t.kin, g.kin)
 	}
 }
