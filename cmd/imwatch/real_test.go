@@ -172,13 +172,7 @@ func TestRsyslog(t *testing.T) {
 // TestCrashPoints kills the daemon at the n-th call of each kind, by strace:
 // after a restart nothing is missing.
 func TestCrashPoints(t *testing.T) {
-	strace := need(t, "strace")
-	if out, err := exec.Command(strace, "-e", "inject=close:signal=SIGKILL:when=60000", "true").CombinedOutput(); err != nil {
-		if os.Getenv("IMWATCH_REAL") != "" {
-			t.Fatalf("strace cannot inject here: %v: %s", err, out)
-		}
-		t.Skipf("strace cannot inject here: %v", err)
-	}
+	strace := injectable(t)
 	calls := []string{"write", "pwrite64", "fdatasync", "fsync", "openat", "pread64", "close", "renameat"}
 	turns := make(chan int)
 	done := make(chan struct{})
@@ -238,4 +232,106 @@ func crash(t *testing.T, strace, call string, n int) {
 	if t.Failed() && !before {
 		t.Errorf("killed at call %d of %s", n, call)
 	}
+}
+
+// injectable skips, or fails in CI, where strace cannot inject.
+func injectable(t *testing.T) string {
+	t.Helper()
+	strace := need(t, "strace")
+	if out, err := exec.Command(strace, "-e", "inject=close:signal=SIGKILL:when=60000", "true").CombinedOutput(); err != nil {
+		if os.Getenv("IMWATCH_REAL") != "" {
+			t.Fatalf("strace cannot inject here: %v: %s", err, out)
+		}
+		t.Skipf("strace cannot inject here: %v", err)
+	}
+	return strace
+}
+
+// TestDiskFaults: the disk under the store fails for a while. The daemon goes
+// on, says so, delivers nothing that is not durable, and loses nothing.
+func TestDiskFaults(t *testing.T) {
+	strace := injectable(t)
+	for name, inject := range map[string]string{
+		"EIO on sync":    "fdatasync:error=EIO:when=4..6",
+		"ENOSPC":         "pwrite64:error=ENOSPC:when=9..14",
+		"EIO on reading": "pread64:error=EIO:when=6..12",
+		"slow sync":      "fdatasync:delay_enter=20000",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFollower(t, "app.log*")
+			w := &writer{t: t, r: rand.New(rand.NewPCG(1, 5)), path: filepath.Join(f.dir, "app.log")}
+			w.f = w.open()
+			call, _, _ := strings.Cut(inject, ":")
+			f.cmd = exec.Command(strace, "-f", "-qqq", "-o", "/dev/null", "-e", "trace="+call, "-e", "inject="+inject, f.bin, "run", "-c", f.conf)
+			f.cmd.Stderr = &f.log
+			if err := f.cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 40 {
+				w.line(w.f)
+				time.Sleep(25 * time.Millisecond)
+				if i%15 == 14 {
+					w.rename()
+				}
+			}
+			if err := w.f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			// strace counts the calls of each thread: the fault comes several times.
+			for end := time.Now().Add(60 * time.Second); len(f.events()) < w.n && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			}
+			if n := len(f.events()); n != w.n {
+				t.Errorf("%d of %d lines came\n%s", n, w.n, f.log.String())
+			}
+			said := f.log.String()
+			switch {
+			case strings.Contains(inject, "error=") && call != "pread64":
+				if !strings.Contains(said, "the store cannot be written") || !strings.Contains(said, "the store can be written again") {
+					t.Errorf("not told: %s", said)
+				}
+			}
+			exec.Command("pkill", "-TERM", "-f", "run -c "+f.conf).Run()
+			f.cmd.Wait()
+		})
+	}
+}
+
+// TestDiskFull fills the file system that the store is on, and makes room again.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	f := newFollower(t, "app.log*")
+	state := filepath.Join(f.dir, "state")
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mount := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
+			if os.Getenv("IMWATCH_REAL") != "" && os.Getuid() == 0 {
+				t.Fatalf("mount %v: %v: %s", args, err, out)
+			}
+			t.Skipf("mount %v: %v: %s", args, err, out)
+		}
+	}
+	mount("-t", "tmpfs", "-o", "size=256k", "tmpfs", state)
+	t.Cleanup(func() { exec.Command("umount", "-l", state).Run() })
+	w := &writer{t: t, r: rand.New(rand.NewPCG(1, 6)), path: filepath.Join(f.dir, "app.log")}
+	w.f = w.open()
+	f.start()
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(f.log.String(), "the store cannot be written") && time.Now().Before(end); {
+		w.line(w.f)
+		time.Sleep(time.Millisecond)
+	}
+	for range 50 {
+		w.line(w.f)
+	}
+	if !strings.Contains(f.log.String(), "the store cannot be written") {
+		t.Fatalf("not told: %s", f.log.String())
+	}
+	mount("-o", "remount,size=64m", state)
+	if err := w.f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.verify(w.n)
 }

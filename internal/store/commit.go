@@ -13,7 +13,7 @@ import (
 const (
 	quietCommit = time.Second // positions without findings wait so long
 	retryFirst  = 100 * time.Millisecond
-	retryLast   = 5 * time.Second
+	retryLast   = time.Second
 )
 
 // commits is the committer: it takes whatever has come in while the last commit

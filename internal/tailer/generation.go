@@ -146,7 +146,9 @@ func (g *generation) turn(buf *[]byte, final bool, handle Handler) (r result) {
 		return result{err: err}
 	}
 	size := info.Size()
-	if size < g.offset || !g.anchored() {
+	if ok, err := g.anchored(); err != nil {
+		return result{err: err}
+	} else if size < g.offset || !ok {
 		return result{truncated: true}
 	}
 	if size != g.size {
@@ -163,7 +165,9 @@ func (g *generation) turn(buf *[]byte, final bool, handle Handler) (r result) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return result{err: err}
 	}
-	if !g.anchored() {
+	if ok, err := g.anchored(); err != nil {
+		return result{err: err}
+	} else if !ok {
 		return result{truncated: true}
 	}
 	data, full := (*buf)[:n], n == window
@@ -173,11 +177,15 @@ func (g *generation) turn(buf *[]byte, final bool, handle Handler) (r result) {
 	return g.offer(data, full, final, handle)
 }
 
-// anchored tells whether what stands before the offset is what was consumed.
-func (g *generation) anchored() bool {
+// anchored tells whether what stands before the offset is what was consumed. A
+// file that cannot be read is not one that was cut.
+func (g *generation) anchored() (bool, error) {
 	var b [maxAnchor]byte
 	n, err := g.f.ReadAt(b[:len(g.anchor)], g.offset-int64(len(g.anchor)))
-	return (err == nil || errors.Is(err, io.EOF)) && bytes.Equal(b[:n], g.anchor)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return bytes.Equal(b[:n], g.anchor), nil
 }
 
 // offer hands on what stands at the offset. full says that there may be more

@@ -399,6 +399,7 @@ func (t *tailer) end(x turn) error {
 	case r.err != nil:
 		t.unreadable(g.src, g.path, r.err)
 		g.failed, g.grown = r.err, time.Now()
+		t.time(g)
 		return nil // the next sweep tries again
 	case r.truncated:
 		t.truncated(g)

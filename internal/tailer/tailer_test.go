@@ -1,0 +1,296 @@
+package tailer
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/imwatch/imwatch/internal/finding"
+)
+
+// follow is a tailer on a directory of a test's own.
+type follow struct {
+	t       *testing.T
+	dir     string
+	src     Source
+	mu      sync.Mutex
+	lines   []string
+	notices []string
+	last    map[string]finding.Position
+	losses  []finding.Loss
+	x       *Tailer
+	stop    func()
+}
+
+func following(t *testing.T, patterns ...string) *follow {
+	t.Helper()
+	f := &follow{t: t, dir: t.TempDir(), last: map[string]finding.Position{}}
+	f.src = Source{Name: "s", RotateWait: 100 * time.Millisecond}
+	for _, p := range patterns {
+		f.src.Paths = append(f.src.Paths, filepath.Join(f.dir, p))
+	}
+	t.Cleanup(func() {
+		if f.stop != nil {
+			f.stop()
+		}
+	})
+	return f
+}
+
+func (f *follow) path(name string) string { return filepath.Join(f.dir, name) }
+
+func (f *follow) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *follow) put(name, text string) {
+	f.t.Helper()
+	f.must(os.MkdirAll(filepath.Dir(f.path(name)), 0o755))
+	w, err := os.OpenFile(f.path(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	f.must(err)
+	_, err = w.WriteString(text)
+	f.must(err)
+	f.must(w.Close())
+}
+
+func (f *follow) start() {
+	f.t.Helper()
+	ready := make(chan struct{})
+	var positions []finding.Position
+	for _, p := range f.last {
+		positions = append(positions, p)
+	}
+	var err error
+	f.x, err = New(Options{Sources: []Source{f.src}, Positions: positions, Sweep: 50 * time.Millisecond, Poll: 50 * time.Millisecond, Notice: func(_, text string) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.notices = append(f.notices, text)
+	}}, func(c *Chunk) (int, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for l := range strings.Lines(string(c.Data)) {
+			f.lines = append(f.lines, strings.TrimSuffix(l, "\n"))
+		}
+		f.losses = append(f.losses, c.Losses...)
+		p := c.Position(len(c.Data))
+		f.last[p.Generation] = p
+		return len(c.Data), nil
+	}, func() { close(ready) })
+	f.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.x.Run(ctx) }()
+	<-ready
+	f.stop = func() {
+		cancel()
+		f.must(<-done)
+		f.stop = nil
+	}
+}
+
+// want waits for exactly these lines, in any order.
+func (f *follow) want(lines ...string) {
+	f.t.Helper()
+	slices.Sort(lines)
+	var got []string
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		f.mu.Lock()
+		got = slices.Sorted(slices.Values(f.lines))
+		f.mu.Unlock()
+		if slices.Equal(got, lines) {
+			return
+		}
+	}
+	f.t.Errorf("got  %.300q\nwant %.300q", got, lines)
+}
+
+// told waits for a notice.
+func (f *follow) told(text string) {
+	f.t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		f.mu.Lock()
+		ok := slices.ContainsFunc(f.notices, func(n string) bool { return strings.Contains(n, text) })
+		f.mu.Unlock()
+		if ok {
+			return
+		}
+	}
+	f.t.Errorf("%q was not told; told %q", text, f.notices)
+}
+
+func TestDirectoriesThatAppearLater(t *testing.T) {
+	f := following(t, "a/**/*.log")
+	f.start()
+	f.put("a/b/c/d/x.log", "one\n")
+	f.want("one")
+	f.put("a/b/y.log", "two\n")
+	f.put("a/b/y.txt", "not this\n")
+	f.want("one", "two")
+}
+
+func TestPartialLastLine(t *testing.T) {
+	f := following(t, "a.log")
+	f.put("a.log", "whole\nhalf")
+	f.start()
+	f.want("whole")
+	f.put("a.log", " and half\n")
+	f.want("whole", "half and half")
+	f.put("a.log", "cut off")
+	f.must(os.Rename(f.path("a.log"), f.path("gone")))
+	f.want("whole", "half and half", "cut off") // once it is rotated and quiet
+}
+
+func TestSymlinkSwitch(t *testing.T) {
+	f := following(t, "current.log")
+	f.src.RotateWait = 5 * time.Second
+	f.put("one", "1\n")
+	f.put("two", "2\n")
+	f.must(os.Symlink("one", f.path("current.log")))
+	f.start()
+	f.want("1")
+	f.must(os.Symlink("two", f.path("next")))
+	f.must(os.Rename(f.path("next"), f.path("current.log")))
+	f.want("1", "2")
+	f.put("one", "late\n") // its descriptor is still held
+	f.want("1", "2", "late")
+}
+
+// TestPlanted: a pipe does not block, a link that leads out is refused, a link to
+// a secret directory too.
+func TestPlanted(t *testing.T) {
+	f := following(t, "logs/**/*.log")
+	f.put("secret/key.log", "secret\n")
+	f.put("logs/a.log", "1\n")
+	f.must(syscall.Mkfifo(f.path("logs/pipe.log"), 0o644))
+	f.must(os.Symlink("../secret/key.log", f.path("logs/link.log")))
+	f.must(os.Symlink("../secret", f.path("logs/dir")))
+	f.must(os.Symlink("a.log", f.path("logs/inside.log"))) // the same file twice
+	f.start()
+	f.told("leads out of the source's paths")
+	f.put("logs/a.log", "2\n")
+	f.want("1", "2")
+	f.stop()
+	f.src.Links = true
+	f.start()
+	f.want("1", "2", "secret")
+}
+
+func TestStartAtEnd(t *testing.T) {
+	f := following(t, "*.log")
+	f.src.StartAt = "end"
+	f.put("a.log", "old\nhalf of an old")
+	f.start()
+	f.put("a.log", " line\nnew\n")
+	f.put("b.log", "a file that came later\n")
+	f.want("new", "a file that came later")
+	f.stop()
+	f.put("c.log", "while it was down\n")
+	f.start()
+	f.want("new", "a file that came later", "while it was down")
+}
+
+// TestHole: a writer without O_APPEND goes on at its old place after a truncate.
+func TestHole(t *testing.T) {
+	f := following(t, "a.log")
+	f.start()
+	w, err := os.Create(f.path("a.log"))
+	f.must(err)
+	defer w.Close()
+	_, err = w.WriteString(strings.Repeat("before\n", 1000))
+	f.must(err)
+	f.want(slices.Repeat([]string{"before"}, 1000)...)
+	f.must(w.Truncate(0))
+	_, err = w.WriteString("behind\n")
+	f.must(err)
+	f.want(append(slices.Repeat([]string{"before"}, 1000), "behind")...)
+}
+
+// TestLoss: bytes that are gone before they were read are told, with their
+// offsets.
+func TestLoss(t *testing.T) {
+	f := following(t, "a.log")
+	f.put("a.log", "read\n")
+	f.start()
+	f.want("read")
+	f.stop()
+	// The last position knew of more than was read.
+	for id, p := range f.last {
+		p.Size = 100
+		f.last[id] = p
+	}
+	f.must(os.Remove(f.path("a.log")))
+	f.put("a.log", "new\n")
+	f.start()
+	f.want("read", "new")
+	f.told("bytes 5 to 100 were deleted before they were read")
+}
+
+// TestUnwatchable: where the kernel has no notification left, files are looked
+// at every second, and that is told.
+func TestUnwatchable(t *testing.T) {
+	f := following(t, "a.log")
+	f.put("a.log", "1\n")
+	w := newWatcher(func(_, text string) { f.notices = append(f.notices, text) })
+	w.w.Close()
+	w.add(f.dir)
+	if w.healthy() {
+		t.Error("a closed watcher counts as healthy")
+	}
+	f.told("its files are looked at every second instead")
+}
+
+// TestDescriptors: everything is given back when a source goes away.
+func TestDescriptors(t *testing.T) {
+	open := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	fds, routines := open(), runtime.NumGoroutine()
+	f := following(t, "*.log")
+	var want []string
+	for i := range 200 {
+		f.put(fmt.Sprintf("%d.log", i), fmt.Sprintf("%d\n", i))
+		want = append(want, fmt.Sprint(i))
+	}
+	f.start()
+	f.want(want...)
+	if n := len(f.x.Files(context.Background())); n != 200 {
+		t.Errorf("%d files", n)
+	}
+	f.stop()
+	for end := time.Now().Add(5 * time.Second); (open() > fds || runtime.NumGoroutine() > routines) && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if open() > fds || runtime.NumGoroutine() > routines {
+		t.Errorf("%d descriptors were %d, %d goroutines were %d", open(), fds, runtime.NumGoroutine(), routines)
+	}
+}
+
+// TestNames: strange names and several patterns for one file.
+func TestNames(t *testing.T) {
+	f := following(t, "**/*.log", "*.log")
+	f.put("-rf.log", "1\n")
+	f.put("new\nline.log", "2\n")
+	f.put("\x1b[31m.log", "3\n")
+	f.put("\xff\xfe.log", "4\n")
+	f.put(strings.Repeat("n", 250)+".log", "5\n")
+	f.start()
+	f.want("1", "2", "3", "4", "5")
+	f.must(os.Link(f.path("-rf.log"), f.path("hard.log")))
+	f.put("hard.log", "6\n")
+	f.want("1", "2", "3", "4", "5", "6")
+}
