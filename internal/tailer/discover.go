@@ -191,7 +191,7 @@ func (t *tailer) adopt(s *source, path string) {
 		}
 		return
 	}
-	if t.o.Refuse(info) || compressed(f) || s.globOf(path) != nil && s.globOf(path).tree && binary(f) {
+	if t.o.Refuse(info) || compressed(f) || s.globOf(path) != nil && s.globOf(path).tree && untext(f) {
 		f.Close()
 		return
 	}

@@ -174,6 +174,9 @@ func (g *generation) turn(buf *[]byte, final bool, handle Handler) (r result) {
 	if g.offset == 0 && g.limit >= 0 && int64(n) > g.limit {
 		data, full = data[:g.limit], true
 	}
+	if order := g.wide(data); order != nil {
+		return g.offerWide(data, order, full, final, handle)
+	}
 	return g.offer(data, full, final, handle)
 }
 

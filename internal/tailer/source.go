@@ -154,8 +154,8 @@ func compressed(f *os.File) bool {
 	return false
 }
 
-// binary tells whether a file found in a directory tree holds no text.
-func binary(f *os.File) bool {
+// untext tells whether a file found in a directory tree holds no text.
+func untext(f *os.File) bool {
 	var b [512]byte
 	n, err := f.ReadAt(b[:], 0)
 	return (err == nil || errors.Is(err, io.EOF)) && bytes.IndexByte(b[:n], 0) >= 0 && !bytes.HasPrefix(b[:n], []byte{0xff, 0xfe}) && !bytes.HasPrefix(b[:n], []byte{0xfe, 0xff})

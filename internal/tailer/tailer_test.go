@@ -2,6 +2,7 @@ package tailer
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/imwatch/imwatch/internal/finding"
 )
@@ -293,4 +295,38 @@ func TestNames(t *testing.T) {
 	f.must(os.Link(f.path("-rf.log"), f.path("hard.log")))
 	f.put("hard.log", "6\n")
 	f.want("1", "2", "3", "4", "5", "6")
+}
+
+// TestWide follows UTF-16: texts in UTF-8, offsets of the file, also across a
+// restart and with a line that is too long.
+func TestWide(t *testing.T) {
+	for name, order := range map[string]binary.AppendByteOrder{"little": binary.LittleEndian, "big": binary.BigEndian} {
+		t.Run(name, func(t *testing.T) {
+			f := following(t, "a.log")
+			f.src.MaxLine = 200
+			put := func(text string) {
+				var b []byte
+				for _, u := range utf16.Encode([]rune(text)) {
+					b = order.AppendUint16(b, u)
+				}
+				f.put("a.log", string(b))
+			}
+			put("\ufeffone\n行 two 😀\nhalf")
+			f.start()
+			f.want("one", "行 two 😀")
+			put(" done\n")
+			f.want("one", "行 two 😀", "half done")
+			f.stop()
+			put(strings.Repeat("x", 500) + "\nfour\n")
+			f.start()
+			f.want("one", "行 two 😀", "half done", strings.Repeat("x", 102), "four")
+			info, err := os.Stat(f.path("a.log"))
+			f.must(err)
+			for _, p := range f.last {
+				if p.Offset != info.Size() || p.Lines != 5 {
+					t.Errorf("position %d of %d, line %d", p.Offset, info.Size(), p.Lines)
+				}
+			}
+		})
+	}
 }
