@@ -332,3 +332,24 @@ func TestPeek(t *testing.T) {
 		t.Errorf("a missing file: exit %d: %s", code, c.err.String())
 	}
 }
+
+// TestDamagedStore: the daemon sets a damaged store aside, says so in an event,
+// and reads the files again.
+func TestDamagedStore(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "logs", "a.log"), "user=bob "+kicked+"\n")
+	c := imwatch(t, dir, "run", "logs")
+	c.until(&c.out, "206")
+	c.end(syscall.SIGTERM)
+	db := filepath.Join(stateIn(t, dir), "imwatch.db")
+	if err := os.WriteFile(db, bytes.Repeat([]byte("damaged "), 4096), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c = imwatch(t, dir, "run", "logs")
+	c.until(&c.out, `"action":"im.loss"`)
+	c.until(&c.out, "easemob-web/206")
+	c.until(&c.err, "is damaged")
+	if code := c.end(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit %d: %s", code, c.err.String())
+	}
+}

@@ -216,7 +216,7 @@ func (d *daemon) serve(ctx context.Context, st *store.Store, set *ruleSet, hup, 
 		defer stop()
 	}
 	if st.Damaged != "" {
-		if err := st.Lose(finding.Loss{Time: time.Now().UTC(), Path: st.Damaged, Reason: "the store was damaged and set aside; files are read again"}); err != nil {
+		if err := d.damaged(st); err != nil {
 			return err
 		}
 	}
@@ -224,6 +224,9 @@ func (d *daemon) serve(ctx context.Context, st *store.Store, set *ruleSet, hup, 
 		o, err := d.options(st, set)
 		if err != nil {
 			return err
+		}
+		if first && st.Damaged != "" {
+			o.Reread = time.Now().Add(-time.Duration(set.config.Store.MaxAge))
 		}
 		if first {
 			o.Ready = d.ready(ctx, set)
@@ -242,6 +245,15 @@ func (d *daemon) serve(ctx context.Context, st *store.Store, set *ruleSet, hup, 
 		}
 		set = next
 	}
+}
+
+// damaged tells, as an event and in the ledger, that the store was lost.
+func (d *daemon) damaged(st *store.Store) error {
+	now := time.Now().UTC()
+	what := "the store was damaged and is set aside as " + st.Damaged + "; files are read again, and events may come twice, with other ids"
+	sum := sha256.Sum256([]byte(st.HostID() + st.Damaged))
+	f := finding.Finding{ID: hex.EncodeToString(sum[:16]), Action: finding.Lost, Time: now, TimeBasis: "read", Created: now, Path: redact.Clean(st.Damaged, 1024), Text: redact.Clean(what, 512)}
+	return errors.Join(st.Lose(finding.Loss{Time: now, Path: st.Damaged, Reason: "the store was damaged"}), st.Tell(f))
 }
 
 // until runs the pipeline until ctx ends, or until a signal brings a new

@@ -39,7 +39,7 @@ func Run(ctx context.Context, st *store.Store, o RunOptions) error {
 	for i := range o.Sources {
 		x.sources[o.Sources[i].Name] = &o.Sources[i]
 	}
-	t, err := tailer.New(tailer.Options{Sources: o.Files, Positions: positions, Refuse: o.Refuse, Notice: o.Notice}, x.chunk, o.Ready)
+	t, err := tailer.New(tailer.Options{Sources: o.Files, Positions: positions, Reread: o.Reread, Refuse: o.Refuse, Notice: o.Notice}, x.chunk, o.Ready)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,8 @@ type RunOptions struct {
 	Muted    func(*finding.Finding) bool
 	Refuse   func(os.FileInfo) bool // our own files
 	Notice   func(level, text string)
-	Ready    func() // everything that was there has been found
+	Reread   time.Time // not zero: the store was damaged; files younger than this are read again
+	Ready    func()    // everything that was there has been found
 	Started  func(*Running)
 	Drain    time.Duration // that sinks have after the end, to deliver what is durable
 }

@@ -332,6 +332,11 @@ func (s *Store) Append(p finding.Position, list []finding.Finding, losses []find
 	return s.enqueue(it)
 }
 
+// Tell queues a finding that no file's reading has brought.
+func (s *Store) Tell(f finding.Finding) error {
+	return s.enqueue(item{findings: []finding.Finding{f}, urgent: true, size: 1024})
+}
+
 // Lose adds to the ledger what was lost outside of a file's reading.
 func (s *Store) Lose(l ...finding.Loss) error {
 	return s.enqueue(item{losses: l, urgent: true, size: 256})

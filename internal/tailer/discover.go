@@ -202,7 +202,11 @@ func (t *tailer) adopt(s *source, path string) {
 	}
 	if g == nil {
 		g = newGeneration(s, path, key, f)
-		if s.fresh && !t.swept && s.StartAt == "end" {
+		end := s.StartAt == "end"
+		if !t.o.Reread.IsZero() {
+			end = info.ModTime().Before(t.o.Reread)
+		}
+		if s.fresh && !t.swept && end {
 			t.startAtEnd(g, info.Size())
 		} else if s.globOf(path) != nil {
 			g.told = true // known from now on, also if it is rotated while we are down

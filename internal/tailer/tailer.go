@@ -42,7 +42,7 @@ type Source struct {
 type Options struct {
 	Sources   []Source
 	Positions []finding.Position       // what the store has
-	Fresh     bool                     // no position was ever stored: start_at applies
+	Reread    time.Time                // not zero: the positions were lost; files younger than this are read from the beginning
 	Refuse    func(os.FileInfo) bool   // our own files, never to be read
 	Notice    func(level, text string) // told of what an operator should know; once for each cause
 	Sweep     time.Duration            // between sweeps while notification is healthy; default 10 s

@@ -28,6 +28,7 @@ type follow struct {
 	notices []string
 	last    map[string]finding.Position
 	losses  []finding.Loss
+	reread  time.Time
 	x       *Tailer
 	stop    func()
 }
@@ -78,7 +79,7 @@ func (f *follow) start() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.notices = append(f.notices, text)
-	}}, func(c *Chunk) (int, error) {
+	}, Reread: f.reread}, func(c *Chunk) (int, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for l := range strings.Lines(string(c.Data)) {
@@ -200,6 +201,21 @@ func TestStartAtEnd(t *testing.T) {
 	f.put("c.log", "while it was down\n")
 	f.start()
 	f.want("new", "a file that came later", "while it was down")
+}
+
+// TestReread: when the positions were lost, young files are read again, whatever
+// start_at says, and old ones are not.
+func TestReread(t *testing.T) {
+	f := following(t, "*.log")
+	f.src.StartAt, f.reread = "end", time.Now().Add(-time.Hour)
+	f.put("young.log", "1\n")
+	f.put("old.log", "2\n")
+	old := time.Now().Add(-2 * time.Hour)
+	f.must(os.Chtimes(f.path("old.log"), old, old))
+	f.start()
+	f.want("1")
+	f.put("old.log", "3\n")
+	f.want("1", "3")
 }
 
 // TestHole: a writer without O_APPEND goes on at its old place after a truncate.
