@@ -29,6 +29,7 @@ type follower struct {
 	log   locked
 	seen  int // "ready" lines before the last start
 	kills int
+	shown int
 }
 
 func newFollower(t *testing.T, pattern string) *follower {
@@ -103,9 +104,14 @@ func (f *follower) events() map[int]map[string]int {
 		}
 		var e struct {
 			Event struct{ ID, Original string }
+			Log   struct {
+				File   struct{ Path string }
+				Offset int64
+			}
 		}
 		if json.Unmarshal(line, &e) != nil {
-			continue // torn by a kill, and followed by others
+			f.t.Errorf("an event that is no JSON: %.100s", line)
+			continue
 		}
 		var n int
 		if _, err := fmt.Sscanf(e.Event.Original, "soak %d ", &n); err != nil {
@@ -115,7 +121,10 @@ func (f *follower) events() map[int]map[string]int {
 		if got[n] == nil {
 			got[n] = map[string]int{}
 		}
-		got[n][e.Event.ID]++
+		if got[n][e.Event.ID]++; len(got[n]) == 2 && f.shown < 3 && got[n][e.Event.ID] == 1 {
+			f.shown++
+			f.t.Logf("line %d came again with another id from %s at %d", n, filepath.Base(e.Log.File.Path), e.Log.Offset)
+		}
 	}
 }
 
@@ -211,7 +220,7 @@ func (w *writer) shift(keep int) {
 
 // rename rotates as logrotate does; the writer keeps its old file for a while.
 func (w *writer) rename() {
-	w.shift(60)
+	w.shift(500)
 	if err := os.Rename(w.path, w.path+".1"); err != nil {
 		w.t.Fatal(err)
 	}
@@ -227,7 +236,7 @@ func (w *writer) rename() {
 
 // copyTruncate rotates by copying; nothing is written in between.
 func (w *writer) copyTruncate() {
-	w.shift(60)
+	w.shift(500)
 	data, err := os.ReadFile(w.path)
 	if err == nil {
 		err = os.WriteFile(w.path+".1", data, 0o644)

@@ -77,6 +77,31 @@ func (s *File) reopen() error {
 		s.f.Close() // everything in it is synced
 	}
 	s.f, s.size = f, info.Size()
+	return s.mend()
+}
+
+// mend cuts off a last line that was torn by a crash: it was not delivered, and
+// is sent again.
+func (s *File) mend() error {
+	const most = 64 << 10 // no event is longer
+	r, err := os.Open(s.path)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	from := max(0, s.size-most)
+	b := make([]byte, s.size-from)
+	if _, err := io.ReadFull(io.NewSectionReader(r, from, s.size-from), b); err != nil {
+		return err
+	}
+	whole := from + int64(bytes.LastIndexByte(b, '\n')+1)
+	if whole == s.size {
+		return nil
+	}
+	if err := s.f.Truncate(whole); err != nil {
+		return err
+	}
+	s.size = whole
 	return nil
 }
 

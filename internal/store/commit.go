@@ -120,7 +120,10 @@ func (s *Store) commit(batch []item, closing bool) (err error) {
 		if err := w.keepFolds(); err != nil {
 			return err
 		}
-		return w.evict()
+		if err := w.evict(); err != nil {
+			return err
+		}
+		return tx.Bucket(bMeta).Put(kBytes, key(uint64(s.bytes+st.added-st.evicted)))
 	})
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/imwatch/imwatch/internal/finding"
@@ -85,6 +86,7 @@ var (
 	bCursors   = []byte("cursors")
 	bFolds     = []byte("folds")
 	bLedger    = []byte("ledger")
+	kBytes     = []byte("bytes") // of the findings kept
 	buckets    = [][]byte{bMeta, bFindings, bPositions, bCursors, bFolds, bLedger}
 )
 
@@ -120,7 +122,8 @@ func Open(dir string, o Options) (*Store, error) {
 	s := &Store{o: o, wake: make(chan struct{}, 1), changed: make(chan struct{}), cursors: map[string]*cursor{}, folds: map[string]*fold{}, done: make(chan struct{})}
 	s.room = sync.NewCond(&s.mu)
 	err := s.open(path)
-	if err != nil && !errors.Is(err, ErrInUse) && !errors.Is(err, os.ErrPermission) {
+	var refused syscall.Errno // the disk is full, or fails: what is in the file is not the matter
+	if err != nil && !errors.Is(err, ErrInUse) && !errors.As(err, &refused) {
 		s.Damaged = fmt.Sprintf("%s.damaged-%s", path, o.Now().UTC().Format("20060102T150405"))
 		if e := os.Rename(path, s.Damaged); e != nil {
 			return nil, fmt.Errorf("open store %s: %w; it cannot be set aside: %w", path, err, e)
@@ -169,9 +172,23 @@ func (s *Store) open(path string) (err error) {
 			s.db = nil
 		}
 	}()
-	if err := verify(path); err != nil {
+	// Reading every page takes seconds for a large store, so it is done only where
+	// the last opening did not come to its end: bbolt met a bad page, or somebody
+	// pulled the plug.
+	opening := path + ".opening"
+	if _, err := os.Stat(opening); err == nil {
+		if err := verify(path); err != nil {
+			return errors.Join(err, os.Remove(opening))
+		}
+	}
+	if err := os.WriteFile(opening, nil, 0o600); err != nil {
 		return err
 	}
+	defer func() {
+		if e := os.Remove(opening); err == nil && !errors.Is(e, os.ErrNotExist) {
+			err = e
+		}
+	}()
 	s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: false})
 	if errors.Is(err, berrors.ErrTimeout) {
 		return ErrInUse
@@ -249,20 +266,14 @@ func (s *Store) read(tx *bbolt.Tx) error {
 	}
 	s.hostID = string(tx.Bucket(bMeta).Get([]byte("host")))
 	s.bytes, s.first, s.last = 0, 0, 0
-	err := tx.Bucket(bFindings).ForEach(func(k, v []byte) error {
-		n := binary.BigEndian.Uint64(k)
-		if s.first == 0 {
-			s.first = n
-		}
-		s.last = n
-		s.bytes += int64(len(v))
-		return nil
-	})
-	if err != nil {
-		return err
+	if k, _ := tx.Bucket(bFindings).Cursor().First(); k != nil {
+		s.first = binary.BigEndian.Uint64(k)
 	}
-	s.last = max(s.last, tx.Bucket(bFindings).Sequence())
-	err = tx.Bucket(bCursors).ForEach(func(k, v []byte) error {
+	if v := tx.Bucket(bMeta).Get(kBytes); len(v) == 8 {
+		s.bytes = int64(binary.BigEndian.Uint64(v))
+	}
+	s.last = tx.Bucket(bFindings).Sequence()
+	err := tx.Bucket(bCursors).ForEach(func(k, v []byte) error {
 		s.cursors[string(k)] = &cursor{at: binary.BigEndian.Uint64(v)}
 		return nil
 	})

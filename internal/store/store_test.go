@@ -141,6 +141,10 @@ func TestDamaged(t *testing.T) {
 			if err := os.WriteFile(path, damage(b), 0o600); err != nil {
 				t.Fatal(err)
 			}
+			// bbolt met the bad page at the start before, and ended the process.
+			if err := os.WriteFile(path+".opening", nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
 			told := ""
 			s = open(t, dir, Options{Notice: func(_, text string) { told += text }})
 			defer closed(t, s)

@@ -195,19 +195,34 @@ func (t *tailer) isCopy(g *generation) bool {
 // late makes a rotated form go on where a generation stands that is over and
 // whose content it holds.
 func (t *tailer) late(g *generation) {
-	best := -1
-	for i := range t.known {
-		p := &t.known[i]
-		if p.Offset > 0 && p.Generation != g.id && kinOf(p.Path) == g.kin && (rotatedForm(p.Path, g.path) || p.Path != g.path && g.rotated) && contains(g.f, p) && (best < 0 || p.Offset > t.known[best].Offset) {
-			best = i
-		}
-	}
+	best := t.longest(g.f, func(p *finding.Position) bool {
+		return p.Generation != g.id && kinOf(p.Path) == g.kin && (rotatedForm(p.Path, g.path) || p.Path != g.path && g.rotated)
+	})
 	if best < 0 {
 		return
 	}
 	p := t.known[best]
 	t.known = append(t.known[:best:best], t.known[best+1:]...)
 	t.become(g, &p)
+}
+
+// longest returns the known position, of those that fit, that stands furthest
+// behind what a file holds; -1 for none. The file's head is read once: there may
+// be thousands of positions.
+func (t *tailer) longest(f *os.File, fits func(*finding.Position) bool) int {
+	head := make([]byte, maxHead)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return -1
+	}
+	best := -1
+	for i := range t.known {
+		p := &t.known[i]
+		if p.Offset > 0 && bytes.HasPrefix(head[:n], p.Head) && (best < 0 || p.Offset > t.known[best].Offset) && fits(p) && contains(f, p) {
+			best = i
+		}
+	}
+	return best
 }
 
 func kinOf(path string) string { return filepath.Join(filepath.Dir(path), stem(path)) }
@@ -432,13 +447,7 @@ func (t *tailer) sibling(live *generation, path string, e os.DirEntry) {
 // recallCopy finds the position of a generation that is over and whose content a
 // file beside it holds: the copy goes on under its id.
 func (t *tailer) recallCopy(live *generation, path string, key identity, f *os.File) *generation {
-	best := -1
-	for i := range t.known {
-		p := &t.known[i]
-		if p.Offset > 0 && kinOf(p.Path) == live.kin && contains(f, p) && (best < 0 || p.Offset > t.known[best].Offset) {
-			best = i
-		}
-	}
+	best := t.longest(f, func(p *finding.Position) bool { return kinOf(p.Path) == live.kin })
 	if best < 0 {
 		return nil
 	}
