@@ -177,14 +177,15 @@ func (t *tailer) isCopy(g *generation) bool {
 		if o.f == nil {
 			continue
 		}
-		p := o.position(nil)
-		if was := o.offset > 0 && contains(g.f, &p); was && !copied(o, g) && o.born != g.path {
+		// Looked at once: it may be cut between two looks.
+		same := copied(o, g)
+		if p := o.position(nil); !same && o.offset > 0 && o.born != g.path && contains(g.f, &p) {
 			// It was: o has been cut since, and its next turn will find out.
 			t.wait(g, o, false)
 			t.enqueue(o)
 			return true
 		}
-		if copied(o, g) && t.copyOf(g, o) {
+		if same && t.copyOf(g, o) {
 			return true
 		}
 	}
@@ -196,7 +197,7 @@ func (t *tailer) isCopy(g *generation) bool {
 // whose content it holds.
 func (t *tailer) late(g *generation) {
 	best := t.longest(g.f, func(p *finding.Position) bool {
-		return p.Generation != g.id && kinOf(p.Path) == g.kin && (rotatedForm(p.Path, g.path) || p.Path != g.path && g.rotated)
+		return p.Generation != g.id && kinOf(p.Path) == g.kin && (g.rotated || rotatedForm(p.Path, g.path) || g.key.same(identity{p.Dev, p.Ino, p.Handle}))
 	})
 	if best < 0 {
 		return
