@@ -28,6 +28,8 @@ type Catalogue struct {
 type row struct {
 	family, code string
 	symbols      []string
+	http         int
+	texts        []string
 	status       bool
 	level        string
 	entry        func() *Entry
@@ -42,7 +44,7 @@ func (b *builder) catalogue() *Catalogue {
 		f := b.families[e.Family]
 		filled := *e
 		filled.EN, filled.ZH = f.fill(e.EN, "en"), f.fill(e.ZH, "zh")
-		c.addRow(row{e.Family, e.Code, append([]string{e.Symbol}, e.Aliases...), e.Status, e.Level, func() *Entry { return &filled }})
+		c.addRow(row{e.Family, e.Code, append([]string{e.Symbol}, e.Aliases...), e.HTTP, e.Texts, e.Status, e.Level, func() *Entry { return &filled }})
 	}
 	c.sort()
 	return c
@@ -125,25 +127,72 @@ func (c *Catalogue) Has(family, code string) bool { return len(c.byKey[family+"/
 // decides, or none.
 func (c *Catalogue) Lookup(family, code string) []*Entry { return c.decode(c.byKey[family+"/"+code]) }
 
-// Entry returns the one entry for a code and, where the number has several
-// meanings, the symbol that was printed. Without a symbol the status is meant:
-// a bare 0 is success.
+// Printed is what a line says beside a code. It decides between the entries of
+// a code that has several.
+type Printed struct {
+	Symbol string
+	HTTP   int    // status of the REST answer; 0: not said
+	Text   string // the vendor's own message
+}
+
+// Entry returns the one entry for a code and the symbol that was printed; see
+// Find.
 func (c *Catalogue) Entry(family, code, symbol string) *Entry {
-	rows := c.byKey[family+"/"+code]
-	for _, i := range rows {
-		if symbol != "" && slices.Contains(c.rows[i].symbols, symbol) {
-			return c.rows[i].entry()
-		}
-	}
-	for _, i := range rows {
-		if c.rows[i].status {
-			return c.rows[i].entry()
-		}
-	}
-	if len(rows) > 0 {
-		return c.rows[rows[0]].entry()
+	return c.Find(family, code, Printed{Symbol: symbol})
+}
+
+// Find returns the entry of a code that fits best to what was printed beside
+// it: by its symbol, else by the HTTP status and the longest of its texts in
+// the message. When nothing of that is said the status is meant: a bare 0 is
+// success. It is nil for a code that the family does not have.
+func (c *Catalogue) Find(family, code string, p Printed) *Entry {
+	if i := c.Variant(family, code, p); i >= 0 {
+		return c.rows[i].entry()
 	}
 	return nil
+}
+
+// Variant is Find without decoding: a number that names the entry, or -1.
+func (c *Catalogue) Variant(family, code string, p Printed) int {
+	best, most := -1, -1
+	rows := c.byKey[family+"/"+code]
+	if len(rows) == 1 {
+		return rows[0]
+	}
+	for _, i := range rows {
+		if n := c.rows[i].fits(p); n > most {
+			best, most = i, n
+		}
+	}
+	return best
+}
+
+// fits grades how well a row fits to what was printed; more is better.
+func (r *row) fits(p Printed) (n int) {
+	const symbol, http, text, status = 1 << 24, 1 << 16, 1 << 4, 1
+	if p.Symbol != "" && slices.Contains(r.symbols, p.Symbol) {
+		n += symbol
+	}
+	switch {
+	case p.HTTP == 0 || r.http == 0:
+		n += http
+	case p.HTTP == r.http:
+		n += 2 * http
+	}
+	longest := 0
+	for _, t := range r.texts {
+		if p.Text != "" && len(t) > longest && strings.Contains(p.Text, t) {
+			longest = len(t)
+		}
+	}
+	if len(r.texts) == 0 {
+		n += text // the general one, unless another one's text is there
+	}
+	n += min(longest, 1<<10) * 2 * text
+	if r.status {
+		n += status
+	}
+	return n
 }
 
 // Symbol returns the entries that go by a symbol, in all families.
@@ -240,7 +289,7 @@ func (c *Catalogue) Marshal() ([]byte, error) {
 		if r.status {
 			kind = "status"
 		}
-		fmt.Fprintf(&b, "%s\t%s\t%s\t%s\t%s\t%s\n", r.family, r.code, kind, r.level, strings.Join(r.symbols, "|"), j)
+		fmt.Fprintf(&b, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.family, r.code, kind, r.level, strings.Join(r.symbols, "|"), r.http, strings.Join(r.texts, "|"), j)
 	}
 	return b.Bytes(), nil
 }
@@ -257,13 +306,21 @@ func unmarshal(data []byte) (*Catalogue, error) {
 			c.addFamily(f)
 			continue
 		}
-		col := strings.SplitN(line, "\t", 6)
-		if len(col) != 6 {
-			return nil, fmt.Errorf("catalogue line %d: %d columns, want 6", n+1, len(col))
+		col := strings.SplitN(line, "\t", 8)
+		if len(col) != 8 {
+			return nil, fmt.Errorf("catalogue line %d: %d columns, want 8", n+1, len(col))
 		}
-		c.addRow(row{col[0], col[1], strings.Split(col[4], "|"), col[2] == "status", col[3], sync.OnceValue(func() *Entry {
+		http, err := strconv.Atoi(col[5])
+		if err != nil {
+			return nil, fmt.Errorf("catalogue line %d: HTTP status: %w", n+1, err)
+		}
+		var texts []string
+		if col[6] != "" {
+			texts = strings.Split(col[6], "|")
+		}
+		c.addRow(row{col[0], col[1], strings.Split(col[4], "|"), http, texts, col[2] == "status", col[3], sync.OnceValue(func() *Entry {
 			e := new(Entry)
-			if err := json.Unmarshal([]byte(col[5]), e); err != nil {
+			if err := json.Unmarshal([]byte(col[7]), e); err != nil {
 				return &Entry{Family: col[0], Code: col[1]}
 			}
 			return e

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -45,9 +46,13 @@ func (b *builder) add(files []*file) (problems []Problem) {
 		}
 	}
 	problems = append(problems, b.share()...)
+	problems = append(problems, b.whole()...)
 	b.orderFamilies()
 	for _, e := range b.entries {
-		at := b.where[e]
+		at, own := b.where[e]
+		if !own {
+			continue // another family's, under this one's name
+		}
 		for _, c := range b.complaints(e) {
 			problems = append(problems, at.file.problem(at.i, e.Key()+": "+c.what, c.hint))
 		}
@@ -88,17 +93,63 @@ func (b *builder) addEntry(f *file, i int, e *Entry) *Problem {
 		return bad("an entry without a code", "give code: as the vendor prints it")
 	}
 	for _, other := range b.byKey[e.Key()] {
-		if other.Symbol == e.Symbol || e.Symbol == "" || other.Symbol == "" {
+		if !apart(e, other) {
 			at, ok := b.where[other]
 			if !ok {
 				return bad(e.Key()+" is in the catalogue already", "an overlay has only level, owner, runbook and hints")
 			}
-			return bad(e.Key()+" stands here and in "+fmt.Sprintf("%s:%d", at.file.name, at.file.line(at.i)), "one number with two meanings needs two symbols; otherwise merge the two")
+			return bad(e.Key()+" stands here and in "+fmt.Sprintf("%s:%d", at.file.name, at.file.line(at.i)), "one code with two meanings needs two symbols, or another http_status or other texts; otherwise merge the two")
 		}
 	}
 	b.byKey[e.Key()] = append(b.byKey[e.Key()], e)
 	b.entries = append(b.entries, e)
 	return nil
+}
+
+// apart tells whether something beside the code tells two entries of one key
+// apart.
+func apart(a, b *Entry) bool {
+	if a.Symbol != b.Symbol && a.Symbol != "" && b.Symbol != "" {
+		return true
+	}
+	if a.HTTP != b.HTTP {
+		return true
+	}
+	return (len(a.Texts) > 0 || len(b.Texts) > 0) && !slices.ContainsFunc(a.Texts, func(t string) bool { return slices.Contains(b.Texts, t) })
+}
+
+// whole gives a family that shares another's table an entry of its own for each
+// of the other's that it does not describe itself.
+func (b *builder) whole() (problems []Problem) {
+	for _, id := range b.order {
+		f := b.families[id]
+		if f.Shares == "" {
+			continue
+		}
+		if o := b.families[f.Shares]; o == nil || o.Shares != "" {
+			problems = append(problems, Problem{File: id, What: fmt.Sprintf("family %s shares %q, which is no family with a table of its own", id, f.Shares), Hint: "name the family whose codes it has"})
+			continue
+		}
+		own := map[string]bool{}
+		for _, e := range b.entries {
+			if e.Family == id {
+				own[e.Code] = true
+			}
+		}
+		for _, from := range b.entries {
+			if from.Family != f.Shares || own[from.Code] {
+				continue
+			}
+			e := *from
+			e.Family, e.SameAs, e.Documents, e.Consequence = id, from.Key(), nil, nil
+			for _, c := range from.Consequence {
+				e.Consequence = append(e.Consequence, strings.TrimPrefix(c, f.Shares+"/"))
+			}
+			b.byKey[e.Key()] = append(b.byKey[e.Key()], &e)
+			b.entries = append(b.entries, &e)
+		}
+	}
+	return problems
 }
 
 // share fills entries that are the same as another.
@@ -121,23 +172,34 @@ func (b *builder) share() (problems []Problem) {
 	return problems
 }
 
-// orderFamilies puts families that share another's texts behind the others, so
-// that the one whose words they are is read first.
+// orderFamilies puts the web SDKs first, and families that share another's texts
+// behind the others, so that the one whose words they are is read first.
 func (b *builder) orderFamilies() {
 	sharing := map[string]int{}
+	for id, f := range b.families {
+		if f.Platform != "web" {
+			sharing[id] = 2
+		}
+	}
 	for _, e := range b.entries {
 		if e.SameAs != "" && !strings.HasPrefix(e.SameAs, e.Family+"/") {
-			sharing[e.Family] = 1
+			sharing[e.Family] |= 1
 		}
 	}
 	slices.SortStableFunc(b.order, func(x, y string) int { return sharing[x] - sharing[y] })
 }
 
-// named finds the entry of a key, by symbol where the key has several.
+// named finds the entry of a key, by symbol where the key has several, or by
+// the HTTP status in family/code@404.
 func (b *builder) named(key, symbol string) *Entry {
+	key, status, _ := strings.Cut(key, "@")
 	list := b.byKey[key]
 	for _, e := range list {
-		if len(list) == 1 || e.Named(symbol) {
+		if status != "" {
+			if strconv.Itoa(e.HTTP) == status {
+				return e
+			}
+		} else if len(list) == 1 || e.Named(symbol) {
 			return e
 		}
 	}
@@ -169,6 +231,14 @@ func (b *builder) complaints(e *Entry) (list []complaint) {
 	}
 	if e.Status != (e.Category == "status") {
 		say("status: true and category: status go together", "status is %v, category is %s", e.Status, e.Category)
+	}
+	if e.HTTP != 0 && (e.HTTP < 100 || e.HTTP > 599) {
+		say("the three digits of the REST answer, such as 401", "http_status is %d", e.HTTP)
+	}
+	for _, x := range e.Texts {
+		if len(x) < 4 || strings.ContainsAny(x, "|\t\n") {
+			say("at least four characters of the server's message, without | and tabs", "text %q tells nothing apart", x)
+		}
 	}
 	for _, l := range e.Links {
 		if !isURL(l) {
@@ -259,6 +329,9 @@ func (t *Text) In(s string) bool {
 func (b *builder) sharedHints() (problems []Problem) {
 	users := map[string][]*Entry{}
 	for _, e := range b.entries {
+		if _, own := b.where[e]; !own {
+			continue
+		}
 		for _, lang := range []string{"en", "zh"} {
 			for _, h := range e.In(lang).Hints {
 				if from := b.named(e.SameAs, e.Symbol); from != nil && slices.Contains(from.In(lang).Hints, h) {

@@ -106,6 +106,10 @@ func TestShare(t *testing.T) {
 	if e.Symbol != "SEVEN" || e.Level != "warn" || e.EN.Hints[0] != "Open the page Keys in Other Console." || e.ZH.Hints[0] != "打开Other 控制台的密钥页。" {
 		t.Errorf("got %+v", e)
 	}
+	// A line break in folded Chinese is no space.
+	if unfold("自动重连， 次数 上限 OK 吗") != "自动重连，次数上限 OK 吗" {
+		t.Errorf("folded Chinese: %q", unfold("自动重连， 次数 上限 OK 吗"))
+	}
 	if ids := []string{cat.Families()[0].ID, cat.Families()[1].ID}; ids[0] != "acme-web" {
 		t.Errorf("families in the order %v: the one whose words they are comes first", ids)
 	}
@@ -146,5 +150,73 @@ func TestWith(t *testing.T) {
 	cat, said = over("override: true\ncodes:\n" + strings.Replace(testEntry, "The seventh fault", "My own fault", 1))
 	if e := cat.Entry("acme-web", "7", ""); said != "" || e.EN.Title != "My own fault" || cat.Len() != 1 {
 		t.Errorf("override: %s, %d entries, %+v", said, cat.Len(), e)
+	}
+}
+
+// TestShares: a family that shares another's table has all of its codes, in its
+// own words, and what it describes itself.
+func TestShares(t *testing.T) {
+	own := strings.Replace(testEntry, "The seventh fault", "Another seventh", 1)
+	cat, problems := Load(fstest.MapFS{
+		"acme-web/family.yaml":  {Data: []byte(testFamily)},
+		"acme-web/codes.yaml":   {Data: []byte("family: acme-web\ncodes:\n" + testEntry + strings.Replace(strings.Replace(testEntry, "code: 7", "code: 8", 1), "    links", "    consequence_of: [acme-web/7]\n    links", 1))},
+		"other-web/family.yaml": {Data: []byte("shares: acme-web\n" + strings.NewReplacer("acme-web", "other-web", "Acme", "Other").Replace(testFamily))},
+		"other-web/codes.yaml":  {Data: []byte("family: other-web\ncodes:\n" + own)},
+	})
+	for _, p := range problems {
+		t.Error(p)
+	}
+	seven, eight := cat.Entry("other-web", "7", ""), cat.Entry("other-web", "8", "")
+	if seven == nil || eight == nil || seven.EN.Title != "Another seventh" || eight.EN.Title != "The seventh fault" || eight.SameAs != "acme-web/8" || eight.Consequence[0] != "7" || cat.Len() != 4 {
+		t.Errorf("%d entries, 7 %+v, 8 %+v", cat.Len(), seven, eight)
+	}
+	_, problems = Load(fstest.MapFS{"f.yaml": {Data: []byte("shares: nobody\n" + testFamily)}})
+	if len(problems) != 1 || !strings.Contains(problems[0].Error(), `family acme-web shares "nobody", which is no family with a table of its own`) {
+		t.Errorf("a share of nothing: %v", problems)
+	}
+}
+
+// TestFind: the entry of a REST word is chosen by status and message.
+func TestFind(t *testing.T) {
+	rest := func(title, more string) string {
+		return strings.NewReplacer("code: 7\n    symbol: SEVEN\n", "code: group_error\n"+more, "The seventh fault", title, "Keys", title).Replace(testEntry)
+	}
+	cat, problems := load(rest("Bad request", "    http_status: 400\n") + rest("Nested", "    http_status: 400\n    texts: [thread not nested]\n") +
+		rest("Forbidden", "    http_status: 403\n") + rest("Not found", "    http_status: 404\n"))
+	for _, p := range problems {
+		if !strings.Contains(p.What, "a hint stands in") {
+			t.Error(p)
+		}
+	}
+	data, err := cat.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	embedded, err := unmarshal(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Catalogue{cat, embedded} {
+		for _, test := range []struct {
+			p    Printed
+			want string
+		}{
+			{Printed{HTTP: 403}, "Forbidden"},
+			{Printed{HTTP: 404, Text: "whatever"}, "Not found"},
+			{Printed{HTTP: 400, Text: "thread not nested!"}, "Nested"},
+			{Printed{HTTP: 400, Text: "something else"}, "Bad request"},
+			{Printed{Text: "thread not nested"}, "Nested"},
+		} {
+			if e := c.Find("acme-web", "group_error", test.p); e == nil || e.EN.Title != test.want {
+				t.Errorf("%+v: got %+v, want %s", test.p, e, test.want)
+			}
+		}
+	}
+	if cat.Find("acme-web", "nothing", Printed{}) != nil {
+		t.Error("an entry for a code that is not there")
+	}
+	_, problems = load(rest("One", "    http_status: 400\n") + rest("Two", "    http_status: 400\n"))
+	if len(problems) == 0 || !strings.Contains(problems[0].Hint, "another http_status or other texts") {
+		t.Errorf("two entries that nothing tells apart: %v", problems)
 	}
 }

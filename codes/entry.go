@@ -22,7 +22,8 @@ type Family struct {
 	Name     Words            `yaml:"name" json:"name"`
 	About    Words            `yaml:"about" json:"about"` // how to tell it from the other families
 	See      string           `yaml:"see" json:"see"`
-	Words    map[string]Words `yaml:"words" json:"words,omitempty"` // {console} in a text becomes the family's own word
+	Shares   string           `yaml:"shares" json:"shares,omitempty"` // the family whose whole table this one has under another name
+	Words    map[string]Words `yaml:"words" json:"words,omitempty"`   // {console} in a text becomes the family's own word
 }
 
 // Words is one short text in both languages.
@@ -61,13 +62,15 @@ type Text struct {
 // don't change one you got from a Catalogue.
 type Entry struct {
 	Family      string   `yaml:"-" json:"family"`
-	Code        string   `yaml:"code" json:"code"`                     // as printed: "206", "-1"
-	Symbol      string   `yaml:"symbol" json:"symbol,omitempty"`       // the name or fixed text the SDK gives the code
-	Aliases     []string `yaml:"aliases" json:"aliases,omitempty"`     // other symbols for the same thing
-	Documents   []string `yaml:"documents" json:"documents,omitempty"` // the vendor documents and SDK packages that list it
-	Status      bool     `yaml:"status" json:"status,omitempty"`       // not an error: a state, a message type, success
-	Retired     string   `yaml:"retired" json:"retired,omitempty"`     // why it is no longer emitted
-	SameAs      string   `yaml:"same_as" json:"same_as,omitempty"`     // family/code of the entry whose texts this one shares
+	Code        string   `yaml:"code" json:"code"`                         // as printed: "206", "-1"
+	Symbol      string   `yaml:"symbol" json:"symbol,omitempty"`           // the name or fixed text the SDK gives the code
+	Aliases     []string `yaml:"aliases" json:"aliases,omitempty"`         // other symbols for the same thing
+	Documents   []string `yaml:"documents" json:"documents,omitempty"`     // the vendor documents and SDK packages that list it
+	HTTP        int      `yaml:"http_status" json:"http_status,omitempty"` // of the REST answer it stands in; 0: any
+	Texts       []string `yaml:"texts" json:"texts,omitempty"`             // parts of the server's message that tell it from entries with the same code and status
+	Status      bool     `yaml:"status" json:"status,omitempty"`           // not an error: a state, a message type, success
+	Retired     string   `yaml:"retired" json:"retired,omitempty"`         // why it is no longer emitted
+	SameAs      string   `yaml:"same_as" json:"same_as,omitempty"`         // family/code of the entry whose texts this one shares
 	Level       string   `yaml:"level" json:"level"`
 	Category    string   `yaml:"category" json:"category"`
 	Retryable   string   `yaml:"retryable" json:"retryable"`
@@ -80,9 +83,10 @@ type Entry struct {
 	ZH          Text     `yaml:"zh" json:"zh"`
 }
 
-// Key is family/code, the one key to group by. Two entries share a key only
-// where one number has two meanings that the symbol tells apart (code 0 of the
-// Web SDKs is both success and an error).
+// Key is family/code, the one key to group by. Entries share a key only where
+// one code has several meanings that something beside it tells apart: the
+// symbol (code 0 of the Web SDKs is both success and an error), or the HTTP
+// status and the message of a REST answer.
 func (e *Entry) Key() string { return e.Family + "/" + e.Code }
 
 // In returns the prose in a language: "zh", or anything else for English.
@@ -105,7 +109,8 @@ var (
 	Retryables = []string{"no", "yes", "backoff", "after-fix", "sdk"}
 	Scopes     = []string{"user", "app", "platform"}
 	Owners     = []string{"app", "backend", "console", "vendor", "end-user"}
-	Documents  = []string{"easemob-web-legacy", "easemob-web-zh", "agora-chat-web-en", "agora-chat-web-zh", "jmessage-web", "easemob-websdk", "agora-chat", "jmessage-sdk-web", "jchat-web"}
+	Documents  = []string{"easemob-web-legacy", "easemob-web-zh", "agora-chat-web-en", "agora-chat-web-zh", "jmessage-web", "easemob-websdk", "agora-chat", "jmessage-sdk-web", "jchat-web",
+		"easemob-native", "easemob-rest", "easemob-rest-messages", "easemob-rest-errorcode", "jmessage-server", "jmessage-android", "jmessage-ios"}
 )
 
 // LevelRank orders levels, info 0 to critical 3; -1 for what is no level.
@@ -126,6 +131,12 @@ func (e *Entry) inherit(from *Entry) {
 	own(&e.Scope, from.Scope)
 	own(&e.Owner, from.Owner)
 	own(&e.Retired, from.Retired)
+	if e.HTTP == 0 {
+		e.HTTP = from.HTTP
+	}
+	if e.Texts == nil {
+		e.Texts = from.Texts
+	}
 	e.Status = e.Status || from.Status
 	if e.Aliases == nil {
 		e.Aliases = from.Aliases
@@ -182,5 +193,7 @@ func (f *Family) fill(t Text, lang string) Text {
 
 // DocumentRows counts the rows of each vendor document as published, so that
 // coverage can be told: the Easemob Web table of the legacy documentation, its
-// later Chinese edition, Agora's English and Chinese editions, JMessage Web.
-var DocumentRows = map[string]int{"easemob-web-legacy": 87, "easemob-web-zh": 30, "agora-chat-web-en": 29, "agora-chat-web-zh": 70, "jmessage-web": 76}
+// later Chinese edition, Agora's English and Chinese editions, JMessage Web; and
+// the tables of the native SDKs, the REST servers and the JMessage servers.
+var DocumentRows = map[string]int{"easemob-web-legacy": 87, "easemob-web-zh": 30, "agora-chat-web-en": 29, "agora-chat-web-zh": 70, "jmessage-web": 76,
+	"easemob-native": 135, "easemob-rest": 88, "easemob-rest-messages": 262, "easemob-rest-errorcode": 29, "jmessage-server": 193, "jmessage-android": 54, "jmessage-ios": 62}

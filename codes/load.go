@@ -89,10 +89,37 @@ func parse(name string, data []byte) (*file, *Problem) {
 		p := YAMLProblem(name, err, "codes/README.md lists the keys; indentation counts in YAML")
 		return nil, &p
 	}
+	for _, w := range []*Words{&f.Name, &f.About} {
+		w.ZH = unfold(w.ZH)
+	}
 	for i := range f.Codes {
 		f.Codes[i].Family = f.Family.ID
+		f.Codes[i].ZH.unfold()
 	}
 	return f, nil
+}
+
+var folded = regexp.MustCompile(`([\p{Han}\x{3000}-\x{303f}\x{ff00}-\x{ffef}“”‘’…]) ([\p{Han}\x{3000}-\x{303f}\x{ff00}-\x{ffef}“”‘’…])`)
+
+// unfold takes out the spaces that YAML puts between the lines of a folded text:
+// Chinese has none there.
+func unfold(s string) string {
+	for folded.MatchString(s) {
+		s = folded.ReplaceAllString(s, "$1$2")
+	}
+	return s
+}
+
+func (t *Text) unfold() {
+	for _, s := range []*string{&t.Title, &t.Meaning, &t.UserSees, &t.Check, &t.Versions, &t.Readings} {
+		*s = unfold(*s)
+	}
+	for i := range t.Hints {
+		t.Hints[i] = unfold(t.Hints[i])
+	}
+	for i := range t.Causes {
+		t.Causes[i] = Cause{unfold(t.Causes[i].Cause), unfold(t.Causes[i].Tell)}
+	}
 }
 
 var unknownKey = regexp.MustCompile(`unknown field "([^"]*)"`)
