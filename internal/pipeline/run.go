@@ -109,6 +109,7 @@ type runner struct {
 	st        *store.Store
 	sources   map[string]*resolver.Source
 	undecided sync.Map // source name → *atomic.Int64
+	storing   sync.Map // generations whose findings wait for room in the store
 }
 
 // ourOwn stands in every event that we write: events that come back through a
@@ -140,7 +141,10 @@ func (x *runner) chunk(c *tailer.Chunk) (consumed int, err error) {
 	for i := range c.Losses {
 		found = append(found, x.loss(src, &c.Losses[i], now))
 	}
-	if err := x.st.Append(c.Position(consumed), found, c.Losses); err != nil {
+	x.storing.Store(c.Generation, true)
+	err = x.st.Append(c.Position(consumed), found, c.Losses)
+	x.storing.Delete(c.Generation)
+	if err != nil {
 		return 0, err
 	}
 	for i := range c.Losses {

@@ -34,6 +34,7 @@ func (s *Store) commits() {
 		retry := retryFirst
 		for {
 			err := s.commit(batch, closing)
+			s.moved.Store(time.Now().UnixNano())
 			s.report(err)
 			if err == nil || closing {
 				break

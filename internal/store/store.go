@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -60,6 +61,7 @@ type Store struct {
 	cursors map[string]*cursor
 	folds   map[string]*fold
 	done    chan struct{}
+	moved   atomic.Int64 // when the committer last came round, in Unix nanoseconds
 }
 
 type cursor struct {
@@ -134,6 +136,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
+	s.moved.Store(time.Now().UnixNano())
 	go s.commits()
 	return s, nil
 }
@@ -317,6 +320,11 @@ func (s *Store) HostID() string { return s.hostID }
 
 // Dir is the state directory.
 func (s *Store) Dir() string { return filepath.Dir(s.db.Path()) }
+
+// Moved is when the committer last came round, be it that there was nothing to
+// do or that the disk refused: it does so every second unless a call to the
+// disk does not return.
+func (s *Store) Moved() time.Time { return time.Unix(0, s.moved.Load()) }
 
 // Positions returns every position kept.
 func (s *Store) Positions() (list []finding.Position, err error) {

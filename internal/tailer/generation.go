@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -59,6 +60,7 @@ type generation struct {
 	limit    int64 // of the first turn, in bytes; -1: none
 	told     bool  // a position with this id was made durable before anything was read
 	failed   error
+	moved    atomic.Int64 // when its turn began, or last read something, in Unix nanoseconds
 }
 
 func newGeneration(src *source, path string, key identity, f *os.File) *generation {

@@ -584,7 +584,7 @@ func (g *generation) unpack(final bool, handle Handler) (r result) {
 	if ok, err := packs(g.src, g.said, &p); err == nil && !ok {
 		return result{vanished: true} // the name is another file's now
 	}
-	z, err := gzip.NewReader(f)
+	z, err := gzip.NewReader(moving{f, g})
 	if err != nil {
 		return result{err: err}
 	}
@@ -616,4 +616,15 @@ func (g *generation) unpack(final bool, handle Handler) (r result) {
 			return result{atEnd: true}
 		}
 	}
+}
+
+// moving reads for a generation and says that it moves.
+type moving struct {
+	r io.Reader
+	g *generation
+}
+
+func (m moving) Read(b []byte) (int, error) {
+	m.g.moved.Store(time.Now().UnixNano())
+	return m.r.Read(b)
 }

@@ -82,7 +82,14 @@ type Status struct {
 	Mode         string // live, rotated, waiting, unreadable
 	Lag          int64  // bytes that are not yet read
 	Error        string
+
+	generation string
+	moved      time.Time
 }
+
+// Turn tells, of a file that is being read just now, its generation and when
+// its reading last moved; the zero time of any other.
+func (s *Status) Turn() (generation string, moved time.Time) { return s.generation, s.moved }
 
 const (
 	chunkSize = 1 << 20
@@ -107,6 +114,7 @@ type tailer struct {
 	swept   bool // once
 	ready   func()
 	status  chan chan []Status
+	over    chan struct{} // closed when Run ends
 	started time.Time
 	told    map[string]bool
 	timed   map[*generation]bool     // waiting for time to pass
@@ -150,7 +158,7 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	if o.Refuse == nil {
 		o.Refuse = func(os.FileInfo) bool { return false }
 	}
-	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: slices.Clone(o.Positions), ready: ready, status: make(chan chan []Status), told: map[string]bool{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}}
+	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: slices.Clone(o.Positions), ready: ready, status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}}
 	for i := range o.Sources {
 		s, err := newSource(&o.Sources[i])
 		if err != nil {
@@ -165,7 +173,7 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 // handler fails.
 func (x *Tailer) Run(ctx context.Context) error { return x.t.run(ctx) }
 
-// Files tells about every followed file; nil when ctx ends first.
+// Files tells about every followed file; nil when ctx or the following ends first.
 func (x *Tailer) Files(ctx context.Context) []Status {
 	answer := make(chan []Status, 1)
 	select {
@@ -173,10 +181,13 @@ func (x *Tailer) Files(ctx context.Context) []Status {
 		return <-answer
 	case <-ctx.Done():
 		return nil
+	case <-x.t.over:
+		return nil
 	}
 }
 
 func (t *tailer) run(ctx context.Context) error {
+	defer close(t.over)
 	t.turns, t.ended = make(chan turn, t.o.Workers), make(chan turn, t.o.Workers)
 	for range t.o.Workers {
 		go t.work()
@@ -338,6 +349,7 @@ func (t *tailer) dispatch() {
 			g.limit = -1
 		}
 		g.busy, g.again, g.said = true, false, g.path
+		g.moved.Store(time.Now().UnixNano())
 		t.idle--
 		t.turns <- turn{g: g, final: g.flush}
 	}
@@ -482,7 +494,9 @@ func (t *tailer) files() (list []Status) {
 		case g.rotated:
 			s.Mode = "rotated"
 		}
-		if !g.busy {
+		if g.busy {
+			s.generation, s.moved = g.id, time.Unix(0, g.moved.Load())
+		} else {
 			s.Lag = max(0, g.size-g.offset)
 		}
 		list = append(list, s)
