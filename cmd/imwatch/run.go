@@ -67,6 +67,7 @@ type daemon struct {
 	person                 io.Writer // stderr, where it is a terminal; else nil
 	files                  []*sink.File
 	running                atomic.Pointer[pipeline.Running]
+	manager                *manager
 	wait                   sync.WaitGroup // for who tells that it is ready
 }
 
@@ -97,6 +98,11 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 		signal.Notify(hup, syscall.SIGHUP)
 		defer signal.Stop(hup)
 	}
+	d.manager = newManager(d.notice)
+	drained := make(chan struct{})
+	d.wait.Go(func() { d.manager.run(ctx, drained, d.does) })
+	end := sync.OnceFunc(func() { close(drained); d.wait.Wait() })
+	defer end()
 	// A second interrupt ends the program at once: the first has used up the context's.
 	st, err := d.open(set.config)
 	if err != nil {
@@ -104,7 +110,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 	}
 	err = d.serve(ctx, st, set, hup, usr1)
 	cancel()
-	d.wait.Wait()
+	end()
 	if e := st.Close(); err == nil && e != nil {
 		err = fmt.Errorf("close store: %w", e)
 	}
@@ -231,7 +237,10 @@ func (d *daemon) serve(ctx context.Context, st *store.Store, set *ruleSet, hup, 
 		if first {
 			o.Ready = d.ready(ctx, set)
 		} else {
-			o.Ready = func() { d.notice("info", "reloaded") }
+			o.Ready = func() {
+				d.notice("info", "reloaded")
+				d.manager.ready()
+			}
 		}
 		next, err := d.until(ctx, st, o, hup, usr1)
 		for _, f := range d.files {
@@ -274,8 +283,10 @@ func (d *daemon) until(ctx context.Context, st *store.Store, o pipeline.RunOptio
 				}
 			}
 		case <-hup:
+			d.manager.reloading()
 			set, err := d.load()
 			if err != nil {
+				d.manager.keeps()
 				d.notice("error", "the new configuration is not used, the old one goes on:\n"+err.Error())
 				continue
 			}
@@ -412,6 +423,7 @@ func (d *daemon) ready(ctx context.Context, set *ruleSet) func() {
 					}
 				}
 			}
+			d.manager.ready()
 			if d.person != nil {
 				fmt.Fprintf(d.person, "imwatch: following %s; state in %s; Ctrl-C ends it\n", count(len(files), "file", "files"), set.config.StateDir)
 				return

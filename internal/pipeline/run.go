@@ -91,6 +91,9 @@ type Running struct {
 // Files tells about every followed file.
 func (r *Running) Files(ctx context.Context) []tailer.Status { return r.tailer.Files(ctx) }
 
+// Store tells about the store.
+func (r *Running) Store() store.State { return r.runner.st.State() }
+
 // Sinks are the deliveries of the run.
 func (r *Running) Sinks() []*sink.Delivery { return r.sinks }
 
