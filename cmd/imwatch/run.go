@@ -20,8 +20,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/imwatch/imwatch/codes"
-	"github.com/imwatch/imwatch/internal/annotator"
 	"github.com/imwatch/imwatch/internal/config"
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/pipeline"
@@ -64,8 +62,9 @@ type daemon struct {
 	args                   []string
 	out                    io.Writer
 	log                    zerolog.Logger
-	person                 io.Writer // stderr, where it is a terminal; else nil
-	files                  []*sink.File
+	person                 io.Writer        // stderr, where it is a terminal; else nil
+	files                  []*sink.File     // that can be opened again
+	deliveries             []*sink.Delivery // that are to be closed
 	running                atomic.Pointer[pipeline.Running]
 	manager                *manager
 	wait                   sync.WaitGroup // for who tells that it is ready
@@ -243,12 +242,12 @@ func (d *daemon) serve(ctx context.Context, st *store.Store, set *ruleSet, hup, 
 			}
 		}
 		next, err := d.until(ctx, st, o, hup, usr1)
-		for _, f := range d.files {
-			if e := f.Close(); err == nil && e != nil {
+		for _, x := range d.deliveries {
+			if e := x.Close(); err == nil && e != nil {
 				err = e
 			}
 		}
-		d.files = nil
+		d.files, d.deliveries = nil, nil
 		if next == nil || err != nil {
 			return err
 		}
@@ -312,10 +311,11 @@ func (d *daemon) options(st *store.Store, set *ruleSet) (o pipeline.RunOptions, 
 	}
 	keep := map[string]bool{}
 	for i := range c.Sinks {
-		delivery, err := d.sink(&c.Sinks[i], set)
+		delivery, err := d.delivery(&c.Sinks[i], set)
 		if err != nil {
 			return o, err
 		}
+		d.deliveries = append(d.deliveries, delivery)
 		delivery.Queue = st
 		keep[delivery.Name] = true
 		if err := st.Register(delivery.Name, c.Sinks[i].WhenFull == "block"); err != nil {
@@ -325,53 +325,6 @@ func (d *daemon) options(st *store.Store, set *ruleSet) (o pipeline.RunOptions, 
 	}
 	o.Refuse = d.refuse(c)
 	return o, st.Forget(keep)
-}
-
-// sink makes one of the configured sinks.
-func (d *daemon) sink(c *config.Sink, set *ruleSet) (*sink.Delivery, error) {
-	ann := annotator.New(set.codes, annotator.Options{Language: set.config.Language, Brief: c.Detail == "brief", Host: host()})
-	var text func(*sink.Event) string
-	if c.Format == "text" {
-		style := terminal.Of(d.out)
-		text = func(e *sink.Event) string { return ann.Text(e.Finding, style) }
-	}
-	x := &sink.Delivery{Name: c.Name, Notice: d.notice, Encode: func(f *finding.Finding) (sink.Event, bool) {
-		return encode(ann, c, f)
-	}}
-	switch c.Type {
-	case "file":
-		f, err := sink.OpenFile(c.Path, int64(c.MaxBytes), text)
-		if err != nil {
-			return nil, fmt.Errorf("sink %s: %w", c.Name, err)
-		}
-		d.files = append(d.files, f)
-		x.Sink = f
-	default:
-		x.Sink = &sink.Writer{W: d.out, Text: text}
-	}
-	return x, nil
-}
-
-// encode makes an event of a finding; false when the sink's filters leave it out.
-func encode(ann *annotator.Annotator, c *config.Sink, f *finding.Finding) (sink.Event, bool) {
-	level := ann.Level(f)
-	if c.MinLevel != "" && codes.LevelRank(level) < codes.LevelRank(c.MinLevel) || len(c.Families) > 0 && !slices.Contains(c.Families, f.Family) {
-		return sink.Event{}, false
-	}
-	if e := ann.Entry(f); len(c.Scope) > 0 && (e == nil || !slices.Contains(c.Scope, e.Scope)) {
-		return sink.Event{}, false
-	}
-	if len(c.Labels) > 0 {
-		labels := map[string]string{}
-		for k, v := range f.Labels {
-			labels[k] = v
-		}
-		for k, v := range c.Labels {
-			labels[k] = v
-		}
-		f.Labels = labels
-	}
-	return sink.Event{ID: f.ID, Level: level, Finding: f, JSON: ann.Append(nil, f)}, true
 }
 
 // refuse tells which files are our own and must not be read: the store, what a

@@ -16,6 +16,7 @@ import (
 	"github.com/imwatch/imwatch/internal/config"
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/imwatch/imwatch/internal/sink"
 	"github.com/imwatch/imwatch/internal/store"
 	"github.com/imwatch/imwatch/internal/tailer"
 	"github.com/imwatch/imwatch/internal/terminal"
@@ -35,9 +36,8 @@ type status struct {
 }
 
 type sinkState struct {
-	Sent    int64  `json:"sent"`
+	sink.State
 	Backlog uint64 `json:"backlog"`
-	Error   string `json:"error,omitempty"`
 }
 
 // place are the flags that say whose state is meant.
@@ -149,8 +149,7 @@ func (d *daemon) answers(st *store.Store) map[string]func(url.Values, *json.Enco
 			if r := d.running.Load(); r != nil {
 				s.Files, s.Undecided = r.Files(ctx), r.Undecided()
 				for _, x := range r.Sinks() {
-					sent, failed := x.State()
-					s.Sinks[x.Name] = sinkState{sent, s.Store.Backlog[x.Name], failed}
+					s.Sinks[x.Name] = sinkState{x.State(), s.Store.Backlog[x.Name]}
 				}
 			}
 			s.StateDir = st.Dir()
@@ -212,8 +211,11 @@ func (s *status) print(w io.Writer, style terminal.Style) {
 		text := fmt.Sprintf("sink     %s: %d waiting", name, s.Store.Backlog[name])
 		if x, ok := s.Sinks[name]; ok {
 			text += fmt.Sprintf(", %d sent", x.Sent)
+			if x.Letters > 0 {
+				text += fmt.Sprintf(", %d refused for good", x.Letters)
+			}
 			if x.Error != "" {
-				text += "; failing: " + x.Error
+				text += fmt.Sprintf("; failing since %s, %d attempts: %s", x.Since.Local().Format("15:04:05"), x.Attempts, x.Error)
 			}
 		}
 		line("%s", text)

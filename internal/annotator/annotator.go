@@ -44,8 +44,8 @@ type text struct {
 	entry   *codes.Entry
 	level   string
 	message string
-	im      [][]byte // members of im, the most needed first
-	tail    []byte   // language-independent members of im
+	im      []piece // members of im, the most needed first
+	tail    piece   // language-independent members of im
 }
 
 // New returns an annotator over a catalogue.
@@ -61,7 +61,15 @@ func (a *Annotator) Level(f *finding.Finding) string { return a.text(f).level }
 func (a *Annotator) Entry(f *finding.Finding) *codes.Entry { return a.text(f).entry }
 
 // Message is one line a person can act on.
-func (a *Annotator) Message(f *finding.Finding) string { return a.text(f).message }
+func (a *Annotator) Message(f *finding.Finding) string { return a.message(f, a.text(f)) }
+
+// Fields appends the event's fields in the order of its JSON, under the same
+// names; none is left out for length.
+func (a *Annotator) Fields(dst []Field, f *finding.Finding) []Field {
+	t := a.text(f)
+	a.fill(&object{list: &dst}, f, t, len(t.im), f.Original)
+	return dst
+}
 
 func (a *Annotator) text(f *finding.Finding) *text {
 	key := textKey{family: f.Family, code: f.Code, symbol: f.Symbol}
@@ -102,22 +110,22 @@ func (a *Annotator) encode(f *finding.Finding) *text {
 	}
 	t := &text{entry: e, level: e.Level, message: strings.TrimSpace(f.Family + " " + f.Code + " " + e.Symbol)}
 	t.message += ": " + e.In(langs[0]).Title
-	var b object
-	b.str("category", e.Category)
-	b.str("retryable", e.Retryable)
-	b.str("scope", e.Scope)
-	b.str("owner", e.Owner)
-	b.str("runbook", e.Runbook)
-	t.tail = b.members()
+	t.tail = newPiece("im.", func(o *object) {
+		o.str("category", e.Category)
+		o.str("retryable", e.Retryable)
+		o.str("scope", e.Scope)
+		o.str("owner", e.Owner)
+		o.str("runbook", e.Runbook)
+	})
 	for _, part := range []string{"title", "hints", "description", "causes"} {
 		if a.o.Brief && (part == "description" || part == "causes") {
 			break
 		}
-		var b object
-		for _, lang := range langs {
-			a.part(&b, part, lang, e.In(lang))
-		}
-		t.im = append(t.im, b.members())
+		t.im = append(t.im, newPiece("im.", func(o *object) {
+			for _, lang := range langs {
+				a.part(o, part, lang, e.In(lang))
+			}
+		}))
 	}
 	return t
 }
@@ -189,6 +197,11 @@ func (a *Annotator) message(f *finding.Finding, t *text) string {
 
 func (a *Annotator) event(dst []byte, f *finding.Finding, t *text, parts int, original string) []byte {
 	root := object{buf: dst}
+	a.fill(&root, f, t, parts, original)
+	return root.close()
+}
+
+func (a *Annotator) fill(root *object, f *finding.Finding, t *text, parts int, original string) {
 	root.time("@timestamp", f.Time)
 	root.str("message", a.message(f, t))
 	root.sub("log", func(o *object) {
@@ -229,7 +242,7 @@ func (a *Annotator) event(dst []byte, f *finding.Finding, t *text, parts int, or
 		o.sub("response", func(o *object) { o.num("status_code", f.Fields["http_status"]) })
 	})
 	root.sub("im", func(o *object) { a.im(o, f, t, parts) })
-	a.subjects(&root, f)
+	a.subjects(root, f)
 	root.sub("rule", func(o *object) { o.str("id", f.Rule) })
 	root.sub("service", func(o *object) { o.str("name", f.Service) })
 	root.sub("host", func(o *object) { o.str("name", a.o.Host.Name); o.str("id", a.o.Host.ID) })
@@ -240,7 +253,6 @@ func (a *Annotator) event(dst []byte, f *finding.Finding, t *text, parts int, or
 			}
 		})
 	}
-	return root.close()
 }
 
 func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {

@@ -10,9 +10,47 @@ import (
 // what has no value, so that no event carries a null, an empty string or an
 // empty list. It is written by hand, and not by an encoder, so that the
 // catalogue's text is encoded once for a code and not once for an event.
+//
+// With list set it collects the members as fields instead: one walk over the
+// event makes both forms.
 type object struct {
-	buf []byte
-	n   int // members written
+	buf    []byte
+	n      int // members written
+	list   *[]Field
+	prefix string
+}
+
+// A Field is one of an event's fields by its dotted name. The value is a
+// string, an int64, a time.Time or a []string.
+type Field struct {
+	Name  string
+	Value any
+}
+
+// collect takes a member as a field, where fields are wanted.
+func (o *object) collect(k string, v any) bool {
+	if o.list == nil {
+		return false
+	}
+	o.n++
+	*o.list = append(*o.list, Field{o.prefix + k, v})
+	return true
+}
+
+// A piece is members that were encoded before, in both forms.
+type piece struct {
+	json   []byte
+	fields []Field
+}
+
+func newPiece(prefix string, fill func(*object)) (p piece) {
+	var o object
+	fill(&o)
+	if o.n > 0 {
+		p.json = o.buf[1:] // without the brace
+	}
+	fill(&object{list: &p.fields, prefix: prefix})
+	return p
 }
 
 func (o *object) name(k string) {
@@ -27,14 +65,15 @@ func (o *object) name(k string) {
 }
 
 func (o *object) str(k, v string) {
-	if v != "" {
-		o.name(k)
-		o.buf = appendString(o.buf, v)
+	if v == "" || o.collect(k, v) {
+		return
 	}
+	o.name(k)
+	o.buf = appendString(o.buf, v)
 }
 
 func (o *object) strs(k string, v []string) {
-	if len(v) == 0 {
+	if len(v) == 0 || o.collect(k, v) {
 		return
 	}
 	o.name(k)
@@ -49,6 +88,9 @@ func (o *object) strs(k string, v []string) {
 }
 
 func (o *object) int(k string, v int64) {
+	if o.collect(k, v) {
+		return
+	}
 	o.name(k)
 	o.buf = strconv.AppendInt(o.buf, v, 10)
 }
@@ -62,6 +104,9 @@ func (o *object) num(k, v string) {
 }
 
 func (o *object) time(k string, t time.Time) {
+	if o.collect(k, t) {
+		return
+	}
 	o.name(k)
 	o.buf = append(o.buf, '"')
 	o.buf = appendTime(o.buf, t)
@@ -70,6 +115,10 @@ func (o *object) time(k string, t time.Time) {
 
 // sub writes a nested object, and nothing if fill adds no member to it.
 func (o *object) sub(k string, fill func(*object)) {
+	if o.list != nil {
+		fill(&object{list: o.list, prefix: o.prefix + k + "."})
+		return
+	}
 	before, n := len(o.buf), o.n
 	o.name(k)
 	in := object{buf: o.buf}
@@ -82,8 +131,12 @@ func (o *object) sub(k string, fill func(*object)) {
 }
 
 // join adds members that were encoded before.
-func (o *object) join(members []byte) {
-	if len(members) == 0 {
+func (o *object) join(p piece) {
+	if o.list != nil {
+		*o.list = append(*o.list, p.fields...)
+		return
+	}
+	if len(p.json) == 0 {
 		return
 	}
 	if o.n == 0 {
@@ -92,15 +145,7 @@ func (o *object) join(members []byte) {
 		o.buf = append(o.buf, ',')
 	}
 	o.n++
-	o.buf = append(o.buf, members...)
-}
-
-// members returns what was written, without the braces.
-func (o *object) members() []byte {
-	if o.n == 0 {
-		return nil
-	}
-	return o.buf[1:]
+	o.buf = append(o.buf, p.json...)
 }
 
 func (o *object) close() []byte {

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 	"github.com/imwatch/imwatch/codes"
 )
 
@@ -42,21 +45,6 @@ type Storm struct {
 type Store struct {
 	MaxBytes Size     `yaml:"max_bytes"`
 	MaxAge   Duration `yaml:"max_age"`
-}
-
-// A Sink is where events go.
-type Sink struct {
-	Name     string            `yaml:"name"` // default: its type
-	Type     string            `yaml:"type"` // stdout or file
-	Format   string            `yaml:"format"`
-	Path     string            `yaml:"path"`
-	MaxBytes Size              `yaml:"max_bytes"`
-	MinLevel string            `yaml:"min_level"`
-	Families []string          `yaml:"families"`
-	Scope    []string          `yaml:"scope"`
-	Labels   map[string]string `yaml:"labels"`
-	Detail   string            `yaml:"detail"`
-	WhenFull string            `yaml:"when_full"`
 }
 
 // A Source is a kind of log and where it lies.
@@ -150,6 +138,46 @@ type checker struct {
 	path string
 	src  []string
 	list []codes.Problem
+	file *ast.File
+}
+
+// at complains about what stands at a YAML path, such as $.sinks[0].url; where
+// nothing stands there, about the nearest thing above it.
+func (k *checker) at(path, what, hint string) {
+	p := codes.Problem{File: k.path, What: what, Hint: hint}
+	if tk := k.token(path); tk != nil {
+		p.Line, p.Column = tk.Position.Line, tk.Position.Column
+		if p.Line <= len(k.src) {
+			p.Snippet = strings.TrimSpace(k.src[p.Line-1])
+		}
+	}
+	k.list = append(k.list, p)
+}
+
+func (k *checker) token(path string) *token.Token {
+	for path != "$" && path != "" {
+		if n := k.node(path); n != nil && n.GetToken() != nil {
+			if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
+				return m.Values[0].Key.GetToken()
+			}
+			return n.GetToken()
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	return nil
+}
+
+// node returns what stands at a path, or nil.
+func (k *checker) node(path string) ast.Node {
+	p, err := yaml.PathString(path)
+	if err != nil || k.file == nil {
+		return nil
+	}
+	n, err := p.FilterFile(k.file)
+	if err != nil {
+		return nil
+	}
+	return n
 }
 
 // say complains about the first line that has the text.
@@ -172,6 +200,9 @@ func (k *checker) oneOf(key, v string, allowed ...string) {
 
 func (c *Config) check(path, data string) []codes.Problem {
 	k := &checker{path: path, src: strings.Split(data, "\n")}
+	if f, err := parser.ParseBytes([]byte(data), 0); err == nil { // it was read before
+		k.file = f
+	}
 	if c.Version != 1 {
 		k.say("version", fmt.Sprintf("version is %d", c.Version), "this program reads version: 1")
 	}
@@ -203,7 +234,7 @@ func (c *Config) check(path, data string) []codes.Problem {
 	}
 	sinks := map[string]bool{}
 	for i := range c.Sinks {
-		k.sink(&c.Sinks[i], sinks)
+		k.sink(i, &c.Sinks[i], sinks)
 	}
 	for _, re := range c.Redact {
 		if _, err := regexp.Compile(re); err != nil {
@@ -225,30 +256,6 @@ func (k *checker) source(s *Source) {
 	}
 	if s.MaxLineBytes < 0 {
 		k.say("max_line_bytes", "max_line_bytes is negative", "leave it out for 1 MiB")
-	}
-}
-
-func (k *checker) sink(s *Sink, seen map[string]bool) {
-	if s.Name == "" {
-		s.Name = s.Type
-	}
-	if seen[s.Name] {
-		k.say("type: "+s.Type, "sink "+s.Name+" stands here twice", "give each a name: of its own")
-	}
-	seen[s.Name] = true
-	if s.Type == "" {
-		k.say("sinks", "a sink without a type", "one of: stdout, file")
-	}
-	k.oneOf("type", s.Type, "stdout", "file")
-	k.oneOf("format", s.Format, "ndjson", "text")
-	k.oneOf("min_level", s.MinLevel, codes.Levels...)
-	k.oneOf("detail", s.Detail, "full", "brief")
-	k.oneOf("when_full", s.WhenFull, "drop_oldest", "block")
-	for _, v := range s.Scope {
-		k.oneOf("scope", v, codes.Scopes...)
-	}
-	if s.Type == "file" && s.Path == "" {
-		k.say("type: file", "sink "+s.Name+" has no path", "path: /var/log/imwatch/events.ndjson")
 	}
 }
 

@@ -39,7 +39,7 @@ func TestReference(t *testing.T) {
 	for _, p := range problems {
 		t.Error(p)
 	}
-	if len(c.Sources) != 1 || len(c.Mute) != 1 || len(c.Sinks) != 2 || c.Sinks[1].MaxBytes != 100<<20 {
+	if len(c.Sources) != 1 || len(c.Mute) != 1 || len(c.Sinks) != 10 || c.Sinks[1].MaxBytes != 100<<20 {
 		t.Errorf("the examples load as %d sources, %d mutes and sinks %+v", len(c.Sources), len(c.Mute), c.Sinks)
 	}
 }

@@ -1,29 +1,67 @@
 // Package sink delivers events. Each sink has its own cursor in the store, which
 // moves when the other side has taken what was sent: delivery is at least once,
 // and a repeat carries the same event id.
+//
+// A [Delivery] does what every sink needs: batches, waiting and trying again,
+// finding the one event that is refused, dead letters, and telling an outage
+// once. A sink itself is one attempt: it sends what it is given, waits for the
+// answer, and says by its error what is to be done:
+//
+//   - nil: all were taken, and the other side said so;
+//   - [ErrRejected], wrapped: at least one of them will never be taken; the
+//     delivery looks for it by halves. Say so only where the answer blames the
+//     content (HTTP 400, 413, 422), never where it blames the address, the
+//     credentials or the load;
+//   - a [*Partial]: the other side told about each event;
+//   - a [*Failure]: try again, with its class and the moment not to come before;
+//   - any other error: try again.
+//
+// # To add a sink
+//
+// Make a folder beside the others, with a type that has Send and Close and a
+// constructor that takes an Options struct; use secure for TLS and secrets, and
+// httpclient when it speaks HTTP. Take fields from [Event.Fields], never from
+// the JSON. Add its keys to internal/config/sink.go and configs/imwatch.yaml,
+// and a case to openSink in cmd/imwatch/sinks.go. Plug it into
+// sinktest.Run: a suite that proves what is written above.
 package sink
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"sync"
 	"time"
 
+	"github.com/imwatch/imwatch/internal/annotator"
 	"github.com/imwatch/imwatch/internal/finding"
 )
 
 // An Event is what a sink sends.
 type Event struct {
-	ID      string
-	Level   string
-	Finding *finding.Finding
-	JSON    []byte // one line, with its newline
+	ID        string
+	Level     string // info, warn, error or critical
+	Finding   *finding.Finding
+	JSON      []byte // one line, with its newline
+	Annotator *annotator.Annotator
 }
 
-// A Sink sends events to one place. An error means that none of them counts as
-// delivered; ErrRejected, that the other side will never take one of them.
+// NewEvent encodes a finding.
+func NewEvent(a *annotator.Annotator, f *finding.Finding) Event {
+	return Event{ID: f.ID, Level: a.Level(f), Finding: f, JSON: a.Append(nil, f), Annotator: a}
+}
+
+// Message is one line a person can act on.
+func (e *Event) Message() string { return e.Annotator.Message(e.Finding) }
+
+// Fields appends the event's fields by their dotted names, such as event.id,
+// im.hints and labels.env.
+func (e *Event) Fields(dst []annotator.Field) []annotator.Field {
+	return e.Annotator.Fields(dst, e.Finding)
+}
+
+// A Sink sends events to one place. Send is one attempt, of one goroutine at a
+// time; it returns soon after ctx ends. An error means that none of the events
+// counts as delivered, unless it is a *Partial.
 type Sink interface {
 	Send(ctx context.Context, events []Event) error
 	Close() error
@@ -32,160 +70,85 @@ type Sink interface {
 // ErrRejected says that the other side refuses what was sent, and would again.
 var ErrRejected = errors.New("rejected")
 
-// Queue is the store as a sink sees it.
-type Queue interface {
-	Next(sink string, n int) (list []finding.Finding, to uint64, more <-chan struct{}, err error)
-	Delivered(sink string, to uint64) error
-	Lose(l ...finding.Loss) error
-}
-
-// A Delivery moves findings from the queue to a sink.
-type Delivery struct {
-	Name   string
-	Sink   Sink
-	Queue  Queue
-	Encode func(*finding.Finding) (Event, bool) // false: this sink's filters leave it out
-	Notice func(level, text string)
-	Batch  int // events sent at once; default 500
-
-	mu     sync.Mutex
-	sent   int64
-	failed string
-}
-
-// Delays between attempts; half of each is chance.
+// Classes of failures, as metrics name them.
 const (
-	firstDelay = 100 * time.Millisecond
-	lastDelay  = 30 * time.Second
+	Auth       = "auth"       // who we are is not accepted
+	Throttled  = "throttled"  // too much, or not now
+	Server     = "server"     // the other side has a fault of its own
+	Address    = "address"    // not the place that takes events: not found, redirected
+	Connection = "connection" // not reached, or broken off
+	Timeout    = "timeout"    // no answer in time
+	Trust      = "tls"        // certificates
+	Answer     = "answer"     // one that is none
+	Refused    = "rejected"   // of an event
+	Other      = "other"
 )
 
-// Run delivers until ctx ends. When drain is closed it ends as soon as nothing
-// is left to deliver.
-func (d *Delivery) Run(ctx context.Context, drain <-chan struct{}) {
-	if d.Batch <= 0 {
-		d.Batch = 500
-	}
-	for ctx.Err() == nil {
-		list, to, more, err := d.Queue.Next(d.Name, d.Batch)
-		if err != nil {
-			d.Notice("error", fmt.Sprintf("sink %s: read the store: %v", d.Name, err))
-			if !sleep(ctx, lastDelay) {
-				return
-			}
-			continue
-		}
-		if len(list) == 0 {
-			select {
-			case <-ctx.Done():
-			case <-more:
-			case <-drain:
-				select {
-				case <-more: // what came in last
-				default:
-					return
-				}
-			}
-			continue
-		}
-		d.deliver(ctx, list, to)
-	}
+// A Failure says of an attempt more than that it failed.
+type Failure struct {
+	Class string
+	After time.Duration // do not try again before; 0: as usual
+	Err   error
 }
 
-// deliver sends a batch until the other side has taken it.
-func (d *Delivery) deliver(ctx context.Context, list []finding.Finding, to uint64) {
-	var events []Event
-	for i := range list {
-		if e, ok := d.Encode(&list[i]); ok {
-			events = append(events, e)
-		}
+func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Partial is the answer of a side that tells about each event. Those in neither
+// list were taken. The numbers are those of the events of Send.
+type Partial struct {
+	Rejected map[int]string // never taken; why
+	Again    []int          // not taken now, in order
+	Err      error          // why not; a *Failure or another error that is not ErrRejected
+}
+
+func (p *Partial) Error() string {
+	if len(p.Again) > 0 {
+		return fmt.Sprintf("%d of the events not taken: %v", len(p.Again), p.Err)
 	}
-	delay := firstDelay
-	for len(events) > 0 {
-		err := d.Sink.Send(ctx, events)
-		if err == nil {
-			break
-		}
-		if errors.Is(err, ErrRejected) {
-			if !d.one(ctx, events) {
-				return
+	return fmt.Sprintf("%d of the events %v", len(p.Rejected), ErrRejected)
+}
+func (p *Partial) Unwrap() error { return p.Err }
+
+// Class is an error's class.
+func Class(err error) string {
+	var f *Failure
+	switch {
+	case errors.As(err, &f) && f.Class != "":
+		return f.Class
+	case errors.Is(err, ErrRejected):
+		return Refused
+	case errors.Is(err, context.DeadlineExceeded):
+		return Timeout
+	}
+	return Other
+}
+
+// Each sends events one by one, for protocols that take no batch. What it
+// returns says which were taken.
+func Each(events []Event, send func(*Event) error) error {
+	p := &Partial{Rejected: map[int]string{}}
+	for i := range events {
+		err := send(&events[i])
+		switch {
+		case err == nil:
+		case len(events) == 1:
+			return err
+		case errors.Is(err, ErrRejected):
+			p.Rejected[i] = err.Error()
+		default:
+			p.Err = err
+			for ; i < len(events); i++ {
+				p.Again = append(p.Again, i)
 			}
-			break
-		}
-		if !d.failing(ctx, err, &delay) {
-			return
-		}
-	}
-	d.ok(len(events))
-	if err := d.Queue.Delivered(d.Name, to); err != nil {
-		d.Notice("error", fmt.Sprintf("sink %s: keep its place: %v", d.Name, err))
-	}
-}
-
-// one sends events singly, so that only those are lost that are refused.
-func (d *Delivery) one(ctx context.Context, events []Event) bool {
-	for _, e := range events {
-		for delay := firstDelay; ; {
-			err := d.Sink.Send(ctx, []Event{e})
-			if err == nil {
-				break
+			if len(p.Again) == len(events) {
+				return err
 			}
-			if errors.Is(err, ErrRejected) {
-				d.Notice("error", fmt.Sprintf("sink %s refuses event %s: %v", d.Name, e.ID, err))
-				if err := d.Queue.Lose(finding.Loss{Time: time.Now().UTC(), Sink: d.Name, Path: e.Finding.Path, Reason: "refused by the sink: " + e.ID, From: e.Finding.Offset, To: e.Finding.Offset}); err != nil {
-					return false
-				}
-				break
-			}
-			if !d.failing(ctx, err, &delay) {
-				return false
-			}
+			return p
 		}
 	}
-	return true
-}
-
-// failing tells once that sending fails, and waits; false when ctx ends.
-func (d *Delivery) failing(ctx context.Context, err error, delay *time.Duration) bool {
-	if ctx.Err() != nil {
-		return false
+	if len(p.Rejected) > 0 {
+		return p
 	}
-	d.mu.Lock()
-	news := d.failed == ""
-	d.failed = err.Error()
-	d.mu.Unlock()
-	if news {
-		d.Notice("error", fmt.Sprintf("sink %s: %v; trying again", d.Name, err))
-	}
-	ok := sleep(ctx, *delay/2+rand.N(*delay/2))
-	*delay = min(2**delay, lastDelay)
-	return ok
-}
-
-func (d *Delivery) ok(n int) {
-	d.mu.Lock()
-	was := d.failed
-	d.failed = ""
-	d.sent += int64(n)
-	d.mu.Unlock()
-	if was != "" {
-		d.Notice("info", fmt.Sprintf("sink %s takes events again", d.Name))
-	}
-}
-
-// State tells how many events were sent, and the last error while it lasts.
-func (d *Delivery) State() (sent int64, failed string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.sent, d.failed
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
+	return nil
 }
