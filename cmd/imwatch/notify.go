@@ -177,7 +177,7 @@ func (d *daemon) does(limit time.Duration) (does, stuck string) {
 		parts = append(parts, "the store cannot be written: "+st.Error)
 	}
 	for _, x := range r.Sinks() {
-		if _, failed := x.State(); failed != "" {
+		if failed := x.State().Error; failed != "" {
 			parts = append(parts, fmt.Sprintf("sink %s fails, %d waiting: %s", x.Name, st.Backlog[x.Name], failed))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -226,7 +227,7 @@ func (d *Delivery) partly(ctx context.Context, events []Event, p *Partial) (rest
 
 // letter puts an event that is refused into the dead letters and the ledger.
 func (d *Delivery) letter(ctx context.Context, e *Event, answer string) bool {
-	answer = redact.Clean(answer, 1024)
+	answer = redact.Clean(strings.TrimPrefix(answer, ErrRejected.Error()+": "), 1024)
 	d.mu.Lock()
 	d.refused++
 	wait := d.refused > mostRefused
