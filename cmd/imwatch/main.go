@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -58,7 +60,7 @@ func process() int {
 // run is the program: everything but the process around it.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot(stdin)
-	root.SetArgs(args)
+	root.SetArgs(negative(args))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -77,6 +79,26 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	complain(stderr, err)
 	fmt.Fprintln(stderr, "hint: imwatch --help lists the commands, imwatch COMMAND --help its flags")
 	return exitUsage
+}
+
+// negative moves codes such as -4 behind "--", so that they are not taken for
+// flags.
+func negative(args []string) []string {
+	if len(args) == 0 || args[0] != "explain" || slices.Contains(args, "--") {
+		return args
+	}
+	var flags, numbers []string
+	for _, a := range args {
+		if n, err := strconv.Atoi(a); err == nil && n < 0 {
+			numbers = append(numbers, a)
+		} else {
+			flags = append(flags, a)
+		}
+	}
+	if len(numbers) == 0 {
+		return args
+	}
+	return append(append(flags, "--"), numbers...)
 }
 
 func complain(w io.Writer, err error) {
@@ -99,7 +121,7 @@ files and says what each means for that vendor, why it happens and what to do ne
 		Args:          cobra.NoArgs,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newRun(), newScan(), newPeek(), newExplain(stdin), newEvents(), newStatus(), newCodes(), newCheck(), newVersion())
+	root.AddCommand(newRun(), newScan(), newPeek(), newExplain(stdin), newEvents(), newStatus(), newCodes(), newCheck(), newVersion(), newMan())
 	return root
 }
 
