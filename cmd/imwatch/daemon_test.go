@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/imwatch/imwatch/internal/web"
 )
 
 // process is an imwatch of its own, with what it prints.
@@ -134,7 +136,7 @@ func TestRun(t *testing.T) {
 	if code := s.end(0); code != 0 {
 		t.Fatalf("status: exit %d: %s", code, s.err.String())
 	}
-	var st status
+	var st web.Status
 	if err := json.Unmarshal([]byte(s.out.String()), &st); err != nil || !st.Running || len(st.Files) != 3 || st.Store.Kept != 4 || st.Sinks["stdout"].Sent != 4 {
 		t.Errorf("status %+v, %v", st, err)
 	}
@@ -189,7 +191,7 @@ func TestAround(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := imwatch(t, dir, "events", "--state-dir", stateIn(t, dir), e.Event.ID, "-C", "1")
-	if code := s.end(0); code != 0 || !strings.Contains(s.out.String(), "  two password=") || strings.Contains(s.out.String(), "hunter2") || !strings.Contains(s.out.String(), "\n> {") || strings.Contains(s.out.String(), "four") {
+	if code := s.end(0); code != 0 || !strings.Contains(s.out.String(), "  2 two password=") || strings.Contains(s.out.String(), "hunter2") || !strings.Contains(s.out.String(), "\n> 3 {") || strings.Contains(s.out.String(), "four") {
 		t.Errorf("exit %d:\n%s%s", code, s.out.String(), s.err.String())
 	}
 	s = imwatch(t, dir, "events", "--state-dir", stateIn(t, dir), "0123")

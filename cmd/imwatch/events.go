@@ -4,14 +4,12 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -20,16 +18,12 @@ import (
 	"github.com/imwatch/imwatch/internal/annotator"
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/imwatch/imwatch/internal/report"
+	"github.com/imwatch/imwatch/internal/store"
 	"github.com/imwatch/imwatch/internal/terminal"
 	"github.com/imwatch/imwatch/internal/web"
 	"github.com/spf13/cobra"
 )
-
-// numbered is a finding with its number in the store.
-type numbered struct {
-	Seq     uint64           `json:"seq"`
-	Finding *finding.Finding `json:"finding"`
-}
 
 type eventsFlags struct {
 	place
@@ -95,7 +89,7 @@ func (f *eventsFlags) run(cmd *cobra.Command, args []string) error {
 			if _, err := out.WriteString(ann.Text(x, style) + "\n"); err != nil {
 				return err
 			}
-			return f.around(out, x)
+			return f.around(out, x, style)
 		}
 		_, err := out.Write(ann.Append(nil, x))
 		return err
@@ -134,7 +128,7 @@ func (f *eventsFlags) read(ctx context.Context, dir string, from uint64, show fu
 	next = from
 	err = web.Ask(ctx, dir, "/api/events", url.Values{"from": {strconv.FormatUint(from, 10)}}, func(d *json.Decoder) error {
 		for {
-			var x numbered
+			var x store.Numbered
 			if err := d.Decode(&x); errors.Is(err, io.EOF) {
 				return nil
 			} else if err != nil {
@@ -163,56 +157,30 @@ func (f *eventsFlags) read(ctx context.Context, dir string, from uint64, show fu
 }
 
 // around prints the lines around an event in its file.
-func (f *eventsFlags) around(w io.Writer, x *finding.Finding) error {
+func (f *eventsFlags) around(w io.Writer, x *finding.Finding, style terminal.Style) error {
 	if f.context <= 0 {
 		return nil
 	}
-	file, err := os.Open(x.Path)
-	if err != nil {
-		return exit{exitPartial, fmt.Errorf("the lines around it: %w", err)}
-	}
-	defer file.Close()
 	red, err := redact.New(nil)
 	if err != nil {
 		return err
 	}
-	before, behind := lines(file, x.Offset, f.context)
-	for _, l := range before {
-		fmt.Fprintln(w, "  "+redact.Terminal(red.Text(l)))
+	a, err := report.LinesAround(x, f.context, red)
+	if err != nil {
+		return exit{exitPartial, err}
 	}
-	for i, l := range behind {
-		mark := "  "
-		if i == 0 {
-			mark = "> "
+	for i, l := range a.Lines {
+		number := ""
+		if a.First > 0 {
+			number = fmt.Sprintf("%*d ", len(fmt.Sprint(a.First+len(a.Lines))), a.First+i)
 		}
-		fmt.Fprintln(w, mark+redact.Terminal(red.Text(l)))
+		mark, text := "  ", redact.Terminal(l)
+		if i == a.Hit {
+			mark, text = "> ", style.Paint(terminal.Bold, text)
+		}
+		if _, err := fmt.Fprintln(w, mark+style.Paint(terminal.Dim, number)+text); err != nil {
+			return err
+		}
 	}
 	return nil
-}
-
-// lines returns up to n lines before an offset, and the one there with n behind.
-func lines(r io.ReaderAt, at int64, n int) (before, behind []string) {
-	const most = 1 << 20
-	from := max(0, at-most)
-	b := make([]byte, at-from)
-	got, err := r.ReadAt(b, from)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, nil
-	}
-	all := strings.Split(strings.TrimSuffix(string(b[:got]), "\n"), "\n")
-	if got > 0 {
-		before = all[max(0, len(all)-n):]
-	}
-	b = make([]byte, most)
-	got, err = r.ReadAt(b, at)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return before, nil
-	}
-	for l := range bytes.Lines(b[:got]) {
-		if len(behind) > n {
-			break
-		}
-		behind = append(behind, strings.TrimRight(string(l), "\r\n"))
-	}
-	return before, behind
 }

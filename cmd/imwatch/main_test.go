@@ -43,6 +43,7 @@ var layers = [][]string{
 	{"internal/config"},
 	{"internal/web"},
 	{"internal/sink"},
+	{"internal/report"},
 	{"internal/annotator"},
 	{"internal/store"},
 	{"internal/resolver"},

@@ -51,6 +51,7 @@ $XDG_STATE_HOME/imwatch, and prints the events. Ctrl-C ends it cleanly; started 
 	cmd.Flags().StringSliceVar(&d.families, "families", nil, "which SDKs wrote these files, the likeliest first: "+strings.Join(familyIDs(), ", "))
 	cmd.Flags().StringVar(&d.lang, "lang", d.lang, "language of the explanations when paths are given: en, zh or both")
 	cmd.Flags().StringVar(&d.stateDir, "state-dir", "", "`DIRECTORY` of the store, instead of the configured one")
+	cmd.Flags().BoolVar(&d.pprof, "pprof", false, "also answer on /debug/pprof/, for who has the token")
 	return cmd
 }
 
@@ -67,6 +68,11 @@ type daemon struct {
 	person                 io.Writer        // stderr, where it is a terminal; else nil
 	files                  []*sink.File     // that can be opened again
 	deliveries             []*sink.Delivery // that are to be closed
+	site                   *web.Site
+	metrics                *web.Metrics
+	pprof                  bool
+	started                time.Time
+	store                  atomic.Pointer[store.Store]
 	running                atomic.Pointer[pipeline.Running]
 	manager                *manager
 	wait                   sync.WaitGroup // for who tells that it is ready
@@ -104,6 +110,8 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 	d.wait.Go(func() { d.manager.run(ctx, drained, d.does) })
 	end := sync.OnceFunc(func() { close(drained); d.wait.Wait() })
 	defer end()
+	d.started = time.Now()
+	d.metrics = web.NewMetrics(version(), d.pulled)
 	// A second interrupt ends the program at once: the first has used up the context's.
 	st, err := d.open(set.config)
 	if err != nil {
@@ -174,7 +182,7 @@ func stateOf(paths []string) string {
 
 func (d *daemon) open(c *config.Config) (*store.Store, error) {
 	st, err := store.Open(c.StateDir, store.Options{MaxBytes: int64(c.Store.MaxBytes), MaxAge: time.Duration(c.Store.MaxAge),
-		Window: time.Duration(c.Storm.Window), First: c.Storm.First, Notice: d.notice})
+		Window: time.Duration(c.Storm.Window), First: c.Storm.First, Notice: d.notice, Commit: d.metrics.Committed})
 	switch {
 	case errors.Is(err, store.ErrInUse):
 		return nil, exit{exitInUse, fmt.Errorf("%s: %w\nhint: imwatch status shows what it does; two daemons need two state directories", c.StateDir, err)}
@@ -208,20 +216,7 @@ func (d *daemon) notice(level, text string) {
 
 // serve runs the pipeline, again with every reload, until ctx ends.
 func (d *daemon) serve(ctx context.Context, st *store.Store, set *ruleSet, hup, usr1 <-chan os.Signal) error {
-	l, err := web.Listen(set.config.StateDir)
-	if err != nil {
-		d.notice("warn", fmt.Sprintf("%v: imwatch status and events cannot ask this daemon", err))
-	} else {
-		asked, stop := context.WithCancel(ctx)
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if err := web.Serve(asked, l, d.answers(st)); err != nil {
-				d.notice("error", fmt.Sprintf("answer on the socket: %v", err))
-			}
-		})
-		defer wg.Wait()
-		defer stop()
-	}
+	defer d.show(ctx, st, set)()
 	if st.Damaged != "" {
 		if err := d.damaged(st); err != nil {
 			return err
@@ -244,6 +239,7 @@ func (d *daemon) serve(ctx context.Context, st *store.Store, set *ruleSet, hup, 
 			}
 		}
 		next, err := d.until(ctx, st, o, hup, usr1)
+		d.metrics.Keep(states(o.Sinks))
 		for _, x := range d.deliveries {
 			if e := x.Close(); err == nil && e != nil {
 				err = e
@@ -288,6 +284,7 @@ func (d *daemon) until(ctx context.Context, st *store.Store, o pipeline.RunOptio
 			set, err := d.load()
 			if err != nil {
 				d.manager.keeps()
+				d.metrics.Refused()
 				d.notice("error", "the new configuration is not used, the old one goes on:\n"+err.Error())
 				continue
 			}
@@ -304,7 +301,8 @@ func (d *daemon) options(st *store.Store, set *ruleSet) (o pipeline.RunOptions, 
 	if err := set.apply(&scan, nil); err != nil {
 		return o, err
 	}
-	o = pipeline.RunOptions{Scanner: set.scanner, Resolver: scan.Resolver, Notice: d.notice, Drain: drainTime, Started: d.running.Store,
+	d.site.Use(set.codes, set.redactor)
+	o = pipeline.RunOptions{Scanner: set.scanner, Resolver: scan.Resolver, Metrics: d.metrics, Notice: d.notice, Drain: drainTime, Started: d.running.Store,
 		Muted: func(f *finding.Finding) bool { return set.muted(f, time.Now()) }}
 	for i, s := range c.Sources {
 		start := s.StartAt
@@ -325,6 +323,7 @@ func (d *daemon) options(st *store.Store, set *ruleSet) (o pipeline.RunOptions, 
 		}
 		o.Sinks = append(o.Sinks, delivery)
 	}
+	d.metrics.Use(set.codes, names(o.Sources), set.rules)
 	o.Refuse = d.refuse(c)
 	return o, st.Forget(keep)
 }
@@ -363,6 +362,7 @@ func (d *daemon) ready(ctx context.Context, set *ruleSet) func() {
 		// The tailer calls this from the goroutine that answers about files.
 		d.wait.Go(func() {
 			debug.FreeOSMemory() // what the first sweep took
+			d.site.Ready()
 			files := d.running.Load().Files(ctx)
 			perSource := map[string]int{}
 			for _, f := range files {

@@ -25,6 +25,7 @@ type ruleSet struct {
 	codes    *codes.Catalogue
 	scanner  *scanner.Scanner
 	redactor *redact.Redactor
+	rules    []string // their ids
 }
 
 // loadSet reads the configuration, if there is one, and all that it names.
@@ -56,6 +57,11 @@ func (s *ruleSet) load(path string) (problems []codes.Problem) {
 		more, ps := rules.Load(os.DirFS(dir))
 		problems = append(problems, inDir(dir, ps)...)
 		set = set.With(more)
+	}
+	for _, f := range set.Files {
+		for i := range f.Rules {
+			s.rules = append(s.rules, f.Rules[i].ID)
+		}
 	}
 	problems = append(problems, s.names(path, set)...)
 	var err error

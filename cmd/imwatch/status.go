@@ -9,38 +9,20 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/imwatch/imwatch/internal/config"
-	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/imwatch/imwatch/internal/pipeline"
 	"github.com/imwatch/imwatch/internal/redact"
-	"github.com/imwatch/imwatch/internal/sink"
 	"github.com/imwatch/imwatch/internal/store"
 	"github.com/imwatch/imwatch/internal/tailer"
 	"github.com/imwatch/imwatch/internal/terminal"
 	"github.com/imwatch/imwatch/internal/web"
 	"github.com/spf13/cobra"
 )
-
-// status is what imwatch status tells; -o json prints it as it is.
-type status struct {
-	Running   bool                 `json:"running"`
-	StateDir  string               `json:"state_dir"`
-	Files     []tailer.Status      `json:"files,omitempty"`
-	Store     store.State          `json:"store"`
-	Sinks     map[string]sinkState `json:"sinks,omitempty"`
-	Undecided map[string]int64     `json:"undecided,omitempty"`
-	Losses    []finding.Loss       `json:"losses,omitempty"`
-}
-
-type sinkState struct {
-	sink.State
-	Backlog uint64 `json:"backlog"`
-}
 
 // place are the flags that say whose state is meant.
 type place struct{ config, stateDir string }
@@ -90,7 +72,7 @@ without any, the state directory of the configuration is meant.`,
 				enc.SetEscapeHTML(false)
 				return enc.Encode(s)
 			}
-			s.print(cmd.OutOrStdout(), terminal.Of(cmd.OutOrStdout()))
+			(&statusPrinter{cmd.OutOrStdout(), terminal.Of(cmd.OutOrStdout())}).print(&s)
 			return nil
 		},
 	}
@@ -99,7 +81,7 @@ without any, the state directory of the configuration is meant.`,
 	return cmd
 }
 
-func readStatus(ctx context.Context, dir string) (s status, err error) {
+func readStatus(ctx context.Context, dir string) (s web.Status, err error) {
 	err = web.Ask(ctx, dir, "/api/status", nil, func(d *json.Decoder) error { return d.Decode(&s) })
 	if err == nil || !errors.Is(err, web.ErrNoDaemon) {
 		return s, err
@@ -108,10 +90,10 @@ func readStatus(ctx context.Context, dir string) (s status, err error) {
 	if err != nil {
 		return s, err
 	}
-	s = status{StateDir: dir, Store: st.State()}
+	s = web.Status{Now: time.Now().UTC(), StateDir: dir, Store: st.State()}
 	s.Losses, err = st.Losses()
 	if err == nil {
-		err = s.stored(st)
+		err = stored(&s, st)
 	}
 	return s, errors.Join(err, st.Close())
 }
@@ -131,7 +113,7 @@ func openRead(dir string) (*store.Store, error) {
 }
 
 // stored fills in the files as the store has them.
-func (s *status) stored(st *store.Store) error {
+func stored(s *web.Status, st *store.Store) error {
 	list, err := st.Positions()
 	for _, p := range list {
 		if !p.Done {
@@ -141,45 +123,87 @@ func (s *status) stored(st *store.Store) error {
 	return err
 }
 
-// answers are the daemon's, to status and events.
-func (d *daemon) answers(st *store.Store) map[string]func(url.Values, *json.Encoder) error {
-	return map[string]func(url.Values, *json.Encoder) error{
-		"/api/status": func(_ url.Values, enc *json.Encoder) error {
-			s := status{Running: true, Store: st.State(), Sinks: map[string]sinkState{}}
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			defer cancel()
-			if r := d.running.Load(); r != nil {
-				s.Files, s.Undecided = r.Files(ctx), r.Undecided()
-				for _, x := range r.Sinks() {
-					s.Sinks[x.Name] = sinkState{x.State(), s.Store.Backlog[x.Name]}
-				}
-			}
-			s.StateDir = st.Dir()
-			var err error
-			if s.Losses, err = st.Losses(); err != nil {
-				return err
-			}
-			return enc.Encode(s)
-		},
-		"/api/events": func(q url.Values, enc *json.Encoder) error {
-			var from uint64
-			if _, err := fmt.Sscan(q.Get("from"), &from); err != nil {
-				from = 0
-			}
-			return st.Each(from, func(seq uint64, f *finding.Finding) bool { return enc.Encode(numbered{seq, f}) == nil })
-		},
+// status tells what the daemon does.
+func (d *daemon) status(ctx context.Context, st *store.Store) (*web.Status, error) {
+	s := &web.Status{Running: true, Version: version(), Host: host().Name, Started: d.started, Now: time.Now().UTC(), StateDir: st.Dir(),
+		Store: st.State(), Sinks: map[string]web.SinkState{}}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if r := d.running.Load(); r != nil {
+		s.Files, s.Sources = r.Files(ctx), r.Sources()
+		for source, u := range r.Undecided() {
+			s.Undecided = append(s.Undecided, web.Undecided{Source: source, Count: u.Count, Example: redact.Clean(pipeline.Where(&u.Example), 1024), Code: u.Example.Code, Families: u.Families})
+		}
+		slices.SortFunc(s.Undecided, func(a, b web.Undecided) int { return strings.Compare(a.Source, b.Source) })
+		for _, x := range r.Sinks() {
+			s.Sinks[x.Name] = web.SinkState{State: x.State(), Backlog: s.Store.Backlog[x.Name]}
+		}
 	}
+	for i := range s.Files {
+		s.Files[i].Path, s.Files[i].Error = redact.Clean(s.Files[i].Path, 4096), redact.Clean(s.Files[i].Error, 1024)
+	}
+	var err error
+	s.Losses, err = st.Losses()
+	return s, err
 }
 
-func (s *status) print(w io.Writer, style terminal.Style) {
-	line := func(format string, args ...any) {
-		fmt.Fprintln(w, terminal.Cut(redact.Terminal(fmt.Sprintf(format, args...)), max(style.Width, 40)))
-	}
+// printer prints a status for people.
+type statusPrinter struct {
+	w     io.Writer
+	style terminal.Style
+}
+
+func (p *statusPrinter) line(head, format string, args ...any) {
+	text := redact.Terminal(fmt.Sprintf(format, args...))
+	fmt.Fprintln(p.w, p.style.Paint(terminal.Dim, terminal.Pad(head, 11))+terminal.Cut(text, max(p.style.Width, 60)-11))
+}
+
+// more is a line below the one before; bad ones stand out.
+func (p *statusPrinter) more(color, format string, args ...any) {
+	text := terminal.Cut(redact.Terminal(fmt.Sprintf(format, args...)), max(p.style.Width, 60)-11)
+	fmt.Fprintln(p.w, strings.Repeat(" ", 11)+p.style.Paint(color, text))
+}
+
+func (p *statusPrinter) print(s *web.Status) {
 	state := "no daemon runs; this is what its store says"
 	if s.Running {
-		state = "running"
+		state = "running since " + s.Started.Local().Format("2006-01-02 15:04:05")
 	}
-	line("%s, state in %s", state, s.StateDir)
+	p.line("imwatch", "%s, state in %s", state, s.StateDir)
+	p.files(s)
+	p.line("store", "%d events kept, file of %s", s.Store.Kept, bytesOf(s.Store.Bytes))
+	if s.Store.Error != "" {
+		p.more(terminal.Red, "cannot be written: %s", s.Store.Error)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Store.Backlog)) {
+		text := fmt.Sprintf("%s: %d waiting", name, s.Store.Backlog[name])
+		x, ok := s.Sinks[name]
+		if ok {
+			text += fmt.Sprintf(", %d sent", x.Sent)
+		}
+		if x.Letters > 0 {
+			text += fmt.Sprintf(", %d refused for good", x.Letters)
+		}
+		p.line("sink", "%s", text)
+		if x.Error != "" {
+			p.more(terminal.Red, "failing since %s, %s: %s", x.Since.Local().Format("15:04:05"), count(int(x.Attempts), "attempt", "attempts"), x.Error)
+		}
+	}
+	if s.Running && len(s.Store.Backlog) == 0 {
+		p.line("sink", "none: events stay in the store; imwatch events prints them")
+	}
+	for _, st := range s.Store.Storms {
+		p.line("storm", "%s in %s: %d since %s, %s", st.Code, st.Source, st.Folded, st.Since.Local().Format("15:04:05"), count(st.Subjects, "subject", "subjects"))
+	}
+	for _, u := range s.Undecided {
+		p.line("undecided", "%s in %s without proof of a vendor, e.g. %s", count(u.Count, "possible code", "possible codes"), u.Source, u.Example)
+		p.more(terminal.Green, "→ if %s wrote these files: families: [%s] in the source", strings.Join(u.Families, " or "), u.Families[0])
+	}
+	p.losses(s)
+}
+
+// files lists those that need a look, or all when they are few.
+func (p *statusPrinter) files(s *web.Status) {
 	modes := map[string]int{}
 	var lag int64
 	for _, f := range s.Files {
@@ -190,50 +214,48 @@ func (s *status) print(w io.Writer, style terminal.Style) {
 	for _, m := range slices.Sorted(maps.Keys(modes)) {
 		parts = append(parts, fmt.Sprintf("%d %s", modes[m], m))
 	}
-	line("files    %s; %s not yet read", strings.Join(parts, ", "), bytesOf(lag))
-	shown := 0
+	if len(parts) == 0 {
+		parts = []string{"none"}
+	}
+	p.line("files", "%s; %s not yet read", strings.Join(parts, ", "), bytesOf(lag))
+	shown, left := 0, 0
 	for _, f := range s.Files {
-		if (f.Lag > 0 || f.Error != "" || len(s.Files) <= 20) && shown < 20 {
-			shown++
-			text := fmt.Sprintf("  %-10s %s", f.Mode, f.Path)
-			if f.Lag > 0 {
-				text += ", " + bytesOf(f.Lag) + " to read"
-			}
-			if f.Error != "" {
-				text += ": " + f.Error
-			}
-			line("%s", text)
+		if f.Lag == 0 && f.Error == "" && len(s.Files) > 20 {
+			continue
 		}
-	}
-	line("store    %d events kept, file of %s", s.Store.Kept, bytesOf(s.Store.Bytes))
-	if s.Store.Error != "" {
-		line("  cannot be written: %s", s.Store.Error)
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Store.Backlog)) {
-		text := fmt.Sprintf("sink     %s: %d waiting", name, s.Store.Backlog[name])
-		if x, ok := s.Sinks[name]; ok {
-			text += fmt.Sprintf(", %d sent", x.Sent)
-			if x.Letters > 0 {
-				text += fmt.Sprintf(", %d refused for good", x.Letters)
-			}
-			if x.Error != "" {
-				text += fmt.Sprintf("; failing since %s, %d attempts: %s", x.Since.Local().Format("15:04:05"), x.Attempts, x.Error)
-			}
+		if shown == 20 {
+			left++
+			continue
 		}
-		line("%s", text)
+		shown++
+		text, color := terminal.Pad(f.Mode, 11)+f.Path, ""
+		if f.Lag > 0 {
+			text += ", " + bytesOf(f.Lag) + " to read"
+		}
+		if f.Error != "" {
+			text, color = text+": "+f.Error, terminal.Red
+		}
+		p.more(color, "%s", text)
 	}
-	for _, st := range s.Store.Storms {
-		line("storm    %s in %s: %d since %s", st.Code, st.Source, st.Folded, st.Since.Local().Format("15:04:05"))
+	if left > 0 {
+		p.more(terminal.Dim, "and %d more; -o json has all", left)
 	}
-	for _, src := range slices.Sorted(maps.Keys(s.Undecided)) {
-		line("undecided %d in %s: possible codes without proof of a vendor; the source's families: would decide", s.Undecided[src], src)
-	}
-	for _, l := range s.Losses[max(0, len(s.Losses)-10):] {
+}
+
+func (p *statusPrinter) losses(s *web.Status) {
+	for i, l := range s.Losses[max(0, len(s.Losses)-10):] {
+		head := ""
+		if i == 0 {
+			head = "lost"
+		}
 		where := l.Path
 		if l.Sink != "" {
 			where = "sink " + l.Sink
 		}
-		line("lost     %s %s %d to %d: %s", l.Time.Local().Format("2006-01-02 15:04:05"), where, l.From, l.To, l.Reason)
+		p.line(head, "%s %s, %d to %d: %s", l.Time.Local().Format("2006-01-02 15:04:05"), where, l.From, l.To, l.Reason)
+	}
+	if s.Losses == nil {
+		p.line("lost", "nothing that is known")
 	}
 }
 

@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,6 +24,7 @@ import (
 type Config struct {
 	Version  int      `yaml:"version"`
 	StateDir string   `yaml:"state_dir"`
+	Listen   string   `yaml:"listen"` // host:port, the path of a unix socket, or empty
 	Language string   `yaml:"language"`
 	Sources  []Source `yaml:"sources"`
 	Rules    Dirs     `yaml:"rules"`
@@ -81,7 +83,7 @@ type Mute struct {
 
 // Default returns the configuration of a program without a file.
 func Default() *Config {
-	return &Config{Version: 1, StateDir: "/var/lib/imwatch", Language: "en", Subjects: "keep",
+	return &Config{Version: 1, StateDir: "/var/lib/imwatch", Listen: "127.0.0.1:9610", Language: "en", Subjects: "keep",
 		Storm: Storm{Window: Duration(time.Minute), First: 20}, Store: Store{MaxBytes: 1 << 30, MaxAge: Duration(7 * 24 * time.Hour)}}
 }
 
@@ -123,7 +125,7 @@ func (c *Config) read(path string) []codes.Problem {
 	}
 	problems := f.check(path, string(data))
 	c.Version, c.Language, c.Subjects = f.Version, f.Language, f.Subjects
-	c.StateDir, c.Storm, c.Store = f.StateDir, f.Storm, f.Store
+	c.StateDir, c.Listen, c.Storm, c.Store = f.StateDir, f.Listen, f.Storm, f.Store
 	c.Sinks = append(c.Sinks, f.Sinks...)
 	c.Sources = append(c.Sources, f.Sources...)
 	c.Mute = append(c.Mute, f.Mute...)
@@ -225,6 +227,9 @@ func (c *Config) check(path, data string) []codes.Problem {
 	}
 	if c.StateDir == "" {
 		k.say("state_dir", "state_dir is empty", "a directory of its own, which only this user can read")
+	}
+	if host, port, err := net.SplitHostPort(c.Listen); c.Listen != "" && !strings.HasPrefix(c.Listen, "/") && (err != nil || host == "" || port == "") {
+		k.say("listen", fmt.Sprintf("listen %q is no address", c.Listen), "127.0.0.1:9610, 0.0.0.0:9610 for all who can reach this machine, the path of a unix socket, or \"\" for none")
 	}
 	if c.Storm.Window < 0 || c.Storm.First < 1 {
 		k.say("storm", "storm: window is negative or first is less than 1", "window: 0s folds nothing")

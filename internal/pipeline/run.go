@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/imwatch/imwatch/internal/finding"
@@ -21,6 +20,7 @@ import (
 	"github.com/imwatch/imwatch/internal/sink"
 	"github.com/imwatch/imwatch/internal/store"
 	"github.com/imwatch/imwatch/internal/tailer"
+	"github.com/imwatch/imwatch/internal/web"
 	"github.com/imwatch/imwatch/scanner"
 )
 
@@ -31,17 +31,20 @@ import (
 //
 //	files ─ tailer ─ chunk ─▶ scanner ─▶ resolver ─▶ store ─▶ sinks
 func Run(ctx context.Context, st *store.Store, o RunOptions) error {
+	if o.Metrics == nil {
+		o.Metrics = web.NewMetrics("", nil) // that nobody reads
+	}
 	positions, err := st.Positions()
 	if err != nil {
 		return fmt.Errorf("read positions: %w", err)
 	}
 	follow, stop := context.WithCancel(ctx)
 	defer stop()
-	x := &runner{o: o, st: st, sources: map[string]*resolver.Source{}}
+	x := &runner{o: o, st: st, sources: map[string]*resolver.Source{}, undecided: map[string]*Undecided{}}
 	for i := range o.Sources {
 		x.sources[o.Sources[i].Name] = &o.Sources[i]
 	}
-	t, err := tailer.New(tailer.Options{Sources: o.Files, Positions: positions, Reread: o.Reread, Refuse: o.Refuse, Notice: o.Notice}, x.chunk, o.Ready)
+	t, err := tailer.New(tailer.Options{Sources: o.Files, Positions: positions, Reread: o.Reread, Refuse: o.Refuse, Notice: o.Notice, Rotated: o.Metrics.Rotated}, x.chunk, o.Ready)
 	if err != nil {
 		return err
 	}
@@ -77,6 +80,7 @@ type RunOptions struct {
 	Muted    func(*finding.Finding) bool
 	Refuse   func(os.FileInfo) bool // our own files
 	Notice   func(level, text string)
+	Metrics  *web.Metrics
 	Reread   time.Time // not zero: the store was damaged; files younger than this are read again
 	Ready    func()    // everything that was there has been found
 	Started  func(*Running)
@@ -99,22 +103,34 @@ func (r *Running) Store() store.State { return r.runner.st.State() }
 // Sinks are the deliveries of the run.
 func (r *Running) Sinks() []*sink.Delivery { return r.sinks }
 
-// Undecided counts the candidates that nothing proved, by source.
-func (r *Running) Undecided() map[string]int64 {
-	out := map[string]int64{}
-	r.runner.undecided.Range(func(k, v any) bool {
-		out[k.(string)] = v.(*atomic.Int64).Load()
-		return true
-	})
+// Sources are the names of what is followed.
+func (r *Running) Sources() (names []string) {
+	for _, s := range r.runner.o.Sources {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// Undecided counts the candidates that nothing proved, by source, with the
+// first of each.
+func (r *Running) Undecided() map[string]Undecided {
+	r.runner.mu.Lock()
+	defer r.runner.mu.Unlock()
+	out := map[string]Undecided{}
+	for name, u := range r.runner.undecided {
+		out[name] = *u
+	}
 	return out
 }
 
 type runner struct {
-	o         RunOptions
-	st        *store.Store
-	sources   map[string]*resolver.Source
-	undecided sync.Map // source name → *atomic.Int64
-	storing   sync.Map // generations whose findings wait for room in the store
+	o       RunOptions
+	st      *store.Store
+	sources map[string]*resolver.Source
+	storing sync.Map // generations whose findings wait for room in the store
+
+	mu        sync.Mutex
+	undecided map[string]*Undecided // by source
 }
 
 // ourOwn stands in every event that we write: events that come back through a
@@ -146,14 +162,17 @@ func (x *runner) chunk(c *tailer.Chunk) (consumed int, err error) {
 	for i := range c.Losses {
 		found = append(found, x.loss(src, &c.Losses[i], now))
 	}
+	p := c.Position(consumed)
 	x.storing.Store(c.Generation, true)
-	err = x.st.Append(c.Position(consumed), found, c.Losses)
+	err = x.st.Append(p, found, c.Losses)
 	x.storing.Delete(c.Generation)
 	if err != nil {
 		return 0, err
 	}
+	x.o.Metrics.Read(c.Source, p.Lines-(c.Line-1), int64(consumed))
 	for i := range c.Losses {
 		l := &c.Losses[i]
+		x.o.Metrics.Lost(l)
 		x.o.Notice("warn", fmt.Sprintf("%s: bytes %d to %d are lost: %s", l.Path, l.From, l.To, l.Reason))
 	}
 	return consumed, nil
@@ -165,15 +184,36 @@ func (x *runner) block(src *resolver.Source, b *scanner.Block, proven resolver.P
 		proven.Learn(&b.Matches[i])
 	}
 	for i := range b.Matches {
-		if src.Undecided(&b.Matches[i], proven) {
-			n, _ := x.undecided.LoadOrStore(src.Name, new(atomic.Int64))
-			n.(*atomic.Int64).Add(1)
+		m := &b.Matches[i]
+		if m.Rule != nil {
+			x.o.Metrics.Matched(m.Rule.ID)
+		}
+		if src.Undecided(m, proven) {
+			x.undecide(src.Name, m, at)
 		}
 	}
 	list := x.o.Resolver.Resolve(src, b, proven, at)
 	return slices.DeleteFunc(list, func(f finding.Finding) bool {
-		return f.Action == finding.Status && !src.Statuses || x.o.Muted != nil && x.o.Muted(&f)
+		x.o.Metrics.Seen(&f)
+		if f.Action == finding.Status && !src.Statuses || x.o.Muted != nil && x.o.Muted(&f) {
+			return true
+		}
+		x.o.Metrics.Found(&f)
+		return false
 	})
+}
+
+// undecide counts a candidate that nothing proves, and keeps the first one.
+func (x *runner) undecide(source string, m *scanner.Match, at resolver.Place) {
+	x.o.Metrics.Undecided(source)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	u := x.undecided[source]
+	if u == nil {
+		u = &Undecided{Families: m.Families, Example: finding.Finding{Path: at.Path, Line: at.Line, Code: m.Code}}
+		x.undecided[source] = u
+	}
+	u.Count++
 }
 
 // loss makes the event that tells of a loss.

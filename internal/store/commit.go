@@ -78,6 +78,13 @@ func (s *Store) report(err error) {
 	}
 }
 
+// A Commit is what can be told about one that succeeded.
+type Commit struct {
+	Took    time.Duration
+	Folded  map[string]int    // by source: findings counted in a storm
+	Dropped map[string]uint64 // by sink: what it will never get, because the store was full
+}
+
 // pendingState is what a commit will change in memory when it succeeds.
 type pendingState struct {
 	folds       map[string]*fold // nil: closed
@@ -85,12 +92,13 @@ type pendingState struct {
 	last, first uint64
 	evicted     int64
 	moved       map[string]uint64
+	folded      map[string]int
 }
 
 // commit writes a batch in one transaction. Nothing in memory changes unless it
 // succeeds.
 func (s *Store) commit(batch []item, closing bool) (err error) {
-	now := s.o.Now()
+	now, began := s.o.Now(), time.Now()
 	s.mu.Lock()
 	ended := s.ended(now)
 	full := s.bytes > s.o.MaxBytes/2
@@ -106,7 +114,7 @@ func (s *Store) commit(batch []item, closing bool) (err error) {
 	}()
 	var st pendingState
 	err = s.db.Update(func(tx *bbolt.Tx) error {
-		st = pendingState{folds: map[string]*fold{}, last: s.last, first: s.first, moved: map[string]uint64{}}
+		st = pendingState{folds: map[string]*fold{}, last: s.last, first: s.first, moved: map[string]uint64{}, folded: map[string]int{}}
 		w := writer{s: s, tx: tx, st: &st, now: now}
 		for _, key := range ended {
 			if err := w.end(key, s.folds[key]); err != nil {
@@ -140,8 +148,10 @@ func (s *Store) commit(batch []item, closing bool) (err error) {
 	}
 	s.bytes += st.added - st.evicted
 	s.first, s.last = st.first, st.last
+	dropped := map[string]uint64{}
 	for name, to := range st.moved {
 		if c := s.cursors[name]; c != nil && c.at < to {
+			dropped[name] = to - c.at
 			c.at = to
 		}
 	}
@@ -151,6 +161,7 @@ func (s *Store) commit(batch []item, closing bool) (err error) {
 		close(s.changed)
 		s.changed = make(chan struct{})
 	}
+	s.o.Commit(Commit{Took: time.Since(began), Folded: st.folded, Dropped: dropped})
 	return nil
 }
 

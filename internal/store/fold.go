@@ -118,6 +118,7 @@ func (w *writer) fold(f *finding.Finding) error {
 		x.Like.Original = ""
 	}
 	x.Folded += f.Count
+	w.st.folded[f.Source] += f.Count
 	if f.Time.Before(x.First) {
 		x.First = f.Time
 	}

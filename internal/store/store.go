@@ -36,6 +36,7 @@ type Options struct {
 	Window   time.Duration // of a storm; 0: no folding
 	First    int           // findings of one code that go out in full in a window
 	Notice   func(level, text string)
+	Commit   func(Commit) // told of every commit
 	Now      func() time.Time
 }
 
@@ -113,6 +114,9 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	if o.Notice == nil {
 		o.Notice = func(string, string) {}
+	}
+	if o.Commit == nil {
+		o.Commit = func(Commit) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

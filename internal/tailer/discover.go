@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/imwatch/imwatch/internal/finding"
@@ -165,9 +166,26 @@ func (t *tailer) away(g *generation) {
 	if t.byPath[g.path] == g {
 		delete(t.byPath, g.path)
 	}
+	t.rotation(g)
 	g.rotated, g.awayAt = true, time.Now()
 	t.time(g)
 	t.enqueue(g)
+}
+
+// rotation tells once that a generation has lost its name.
+func (t *tailer) rotation(g *generation) {
+	if g.rotated {
+		return
+	}
+	kind := "renamed"
+	if g.f != nil {
+		if info, err := g.f.Stat(); err == nil {
+			if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink == 0 {
+				kind = "deleted"
+			}
+		}
+	}
+	t.o.Rotated(kind)
 }
 
 // moved gives a generation its new path.
@@ -175,6 +193,7 @@ func (t *tailer) moved(g *generation, path string) {
 	if t.byPath[g.path] == g {
 		delete(t.byPath, g.path)
 	}
+	t.rotation(g)
 	g.path, g.rotated, g.awayAt = path, true, time.Now()
 	t.byPath[path] = g
 	t.time(g)

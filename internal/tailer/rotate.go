@@ -35,6 +35,7 @@ func (t *tailer) descriptors() (held, limit int) {
 // read may be in a copy (logrotate's copytruncate); the file itself begins a new
 // generation.
 func (t *tailer) truncated(g *generation) {
+	t.o.Rotated("truncated")
 	old := g.position(nil)
 	if !t.rescue(g.src, &old) {
 		g.done = true

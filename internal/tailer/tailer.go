@@ -45,10 +45,14 @@ type Options struct {
 	Reread    time.Time                // not zero: the positions were lost; files younger than this are read from the beginning
 	Refuse    func(os.FileInfo) bool   // our own files, never to be read
 	Notice    func(level, text string) // told of what an operator should know; once for each cause
+	Rotated   func(kind string)        // told of each rotation met: one of Rotations
 	Sweep     time.Duration            // between sweeps while notification is healthy; default 10 s
 	Poll      time.Duration            // where it is not; default 1 s
 	Workers   int                      // default the number of CPUs, at most 8
 }
+
+// Rotations are the kinds of rotation that are told.
+var Rotations = []string{"renamed", "truncated", "deleted"}
 
 // A Chunk is a run of complete lines of one generation, as they stand in the
 // file.
@@ -78,10 +82,11 @@ type Handler func(*Chunk) (consumed int, err error)
 
 // A Status is what can be told about one followed file.
 type Status struct {
-	Source, Path string
-	Mode         string // live, rotated, waiting, unreadable
-	Lag          int64  // bytes that are not yet read
-	Error        string
+	Source string `json:"source"`
+	Path   string `json:"path"`
+	Mode   string `json:"mode"` // live, rotated, waiting, unreadable
+	Lag    int64  `json:"lag"`  // bytes that are not yet read
+	Error  string `json:"error,omitempty"`
 
 	generation string
 	moved      time.Time
@@ -154,6 +159,9 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	}
 	if o.Notice == nil {
 		o.Notice = func(string, string) {}
+	}
+	if o.Rotated == nil {
+		o.Rotated = func(string) {}
 	}
 	if o.Refuse == nil {
 		o.Refuse = func(os.FileInfo) bool { return false }

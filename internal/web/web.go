@@ -1,9 +1,11 @@
-// Package web answers questions about a running daemon over its unix socket:
-// status and events, as JSON.
+// Package web shows what a daemon does: metrics, health, the status page and the
+// answers that imwatch status and events ask for. Nothing here changes anything.
 package web
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,16 +14,25 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"time"
+	"strings"
 )
 
-// SocketName is the socket's in the state directory.
-const SocketName = "imwatch.sock"
+// Names in the state directory.
+const (
+	SocketName = "imwatch.sock"
+	TokenName  = "token"
+)
 
 // Listen opens the daemon's socket in its state directory; only its user can
 // connect. The caller has the store, so whatever socket is there is a dead one's.
 func Listen(stateDir string) (net.Listener, error) {
-	path := filepath.Join(stateDir, SocketName)
+	return listenUnix(filepath.Join(stateDir, SocketName), 0o600)
+}
+
+func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket == 0 {
+		return nil, fmt.Errorf("listen on %s: it is there and is no socket", path)
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove the old socket: %w", err)
 	}
@@ -29,33 +40,56 @@ func Listen(stateDir string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("protect %s: %w", path, err)
+	if err := os.Chmod(path, mode); err != nil {
+		return nil, errors.Join(fmt.Errorf("protect %s: %w", path, err), l.Close())
 	}
 	return l, nil
 }
 
-// Serve answers until ctx ends. Each handler writes its answer as lines of JSON.
-func Serve(ctx context.Context, l net.Listener, handlers map[string]func(url.Values, *json.Encoder) error) error {
-	mux := http.NewServeMux()
-	for path, h := range handlers {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "application/x-ndjson")
-			enc := json.NewEncoder(w)
-			enc.SetEscapeHTML(false)
-			if err := h(r.URL.Query(), enc); err != nil {
-				http.Error(w, err.Error(), http.StatusInternalServerError)
-			}
-		})
+// ListenAt opens what the configuration's listen says: host:port, or the path
+// of a unix socket, which its group may use.
+func ListenAt(where string) (net.Listener, error) {
+	if strings.HasPrefix(where, "/") {
+		return listenUnix(where, 0o660)
 	}
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
-	stop := context.AfterFunc(ctx, func() { s.Close() })
-	defer stop()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	l, err := net.Listen("tcp", where)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", where, err)
 	}
-	return nil
+	return l, nil
+}
+
+// Loopback tells whether only this machine reaches a listener.
+func Loopback(l net.Listener) bool {
+	a, ok := l.Addr().(*net.TCPAddr)
+	return !ok || a.IP.IsLoopback()
+}
+
+// Token returns the state directory's token, and makes one at the first start.
+// It stays the same, so that an open page and a bookmark outlive a restart.
+func Token(stateDir string) (string, error) {
+	path := filepath.Join(stateDir, TokenName)
+	if b, err := os.ReadFile(path); err == nil && len(strings.TrimSpace(string(b))) >= 32 {
+		return strings.TrimSpace(string(b)), nil
+	}
+	var secret [24]byte
+	rand.Read(secret[:]) // never fails
+	token := hex.EncodeToString(secret[:])
+	tmp := path + ".new"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("make the token of the status page: %w", err)
+	}
+	err := os.WriteFile(tmp, []byte(token+"\n"), 0o640)
+	if err == nil {
+		err = os.Chmod(tmp, 0o640) // whatever the umask
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("make the token of the status page: %w", err)
+	}
+	return token, nil
 }
 
 // ErrNoDaemon says that none runs on a state directory.
@@ -64,14 +98,15 @@ var ErrNoDaemon = errors.New("no daemon runs on this state directory")
 // Ask asks the daemon of a state directory and gives take its answer.
 func Ask(ctx context.Context, stateDir, path string, q url.Values, take func(*json.Decoder) error) error {
 	d := net.Dialer{}
-	c := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return d.DialContext(ctx, "unix", filepath.Join(stateDir, SocketName))
-	}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://imwatch"+path+"?"+q.Encode(), nil)
+	}}
+	defer t.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path+"?"+q.Encode(), nil)
 	if err != nil {
 		return err
 	}
-	resp, err := c.Do(req)
+	resp, err := (&http.Client{Transport: t}).Do(req)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoDaemon, err)
 	}
