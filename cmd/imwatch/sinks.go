@@ -12,6 +12,7 @@ import (
 	"github.com/imwatch/imwatch/internal/sink"
 	"github.com/imwatch/imwatch/internal/sink/httpclient"
 	"github.com/imwatch/imwatch/internal/sink/httpsink"
+	"github.com/imwatch/imwatch/internal/sink/loki"
 	"github.com/imwatch/imwatch/internal/sink/secure"
 	"github.com/imwatch/imwatch/internal/terminal"
 )
@@ -37,6 +38,9 @@ func (d *daemon) delivery(c *config.Sink, set *ruleSet) (*sink.Delivery, error) 
 	if c.Batch.Wait == 0 && c.Type != "stdout" && c.Type != "file" {
 		x.Batch.Wait = networkWait
 	}
+	if c.Template != "" { // the other side's pace is its own
+		x.Batch.Events, x.Batch.Wait = 1, 0
+	}
 	return x, nil
 }
 
@@ -57,7 +61,9 @@ func (d *daemon) openSink(c *config.Sink, ann *annotator.Annotator) (sink.Sink, 
 	case "file":
 		return sink.OpenFile(c.Path, int64(c.MaxBytes), text)
 	case "http":
-		return httpsink.New(httpsink.Options{HTTP: overHTTP(c), Single: c.Format == "event"})
+		return httpsink.New(httpsink.Options{HTTP: overHTTP(c), Single: c.Format == "event", Template: c.Template})
+	case "loki":
+		return loki.New(loki.Options{HTTP: overHTTP(c), LabelFields: c.LabelFields})
 	}
 	return nil, fmt.Errorf("this build has no sink of type %s", c.Type)
 }
@@ -66,6 +72,9 @@ func (d *daemon) openSink(c *config.Sink, ann *annotator.Annotator) (sink.Sink, 
 func overHTTP(c *config.Sink) httpclient.Options {
 	o := httpclient.Options{URL: c.URL, Headers: c.Headers, TLS: trust(c), Compression: c.Compression, Timeout: time.Duration(c.Timeout),
 		Auth: httpclient.Auth{Scheme: c.Auth.Scheme, Header: c.Auth.Header, Username: c.Auth.Username, Secret: secret(c)}, Agent: "imwatch/" + version()}
+	if c.Compression == "" && (c.Type == "loki" || c.Type == "elasticsearch") {
+		o.Compression = "gzip"
+	}
 	if c.URL == "" {
 		o.URLSecret = &secure.Secret{File: c.URLFile, Env: c.URLEnv}
 	}

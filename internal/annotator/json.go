@@ -60,7 +60,7 @@ func (o *object) name(k string) {
 		o.buf = append(o.buf, ',')
 	}
 	o.n++
-	o.buf = appendString(o.buf, k)
+	o.buf = AppendString(o.buf, k)
 	o.buf = append(o.buf, ':')
 }
 
@@ -69,7 +69,7 @@ func (o *object) str(k, v string) {
 		return
 	}
 	o.name(k)
-	o.buf = appendString(o.buf, v)
+	o.buf = AppendString(o.buf, v)
 }
 
 func (o *object) strs(k string, v []string) {
@@ -82,7 +82,7 @@ func (o *object) strs(k string, v []string) {
 		if i > 0 {
 			o.buf = append(o.buf, ',')
 		}
-		o.buf = appendString(o.buf, s)
+		o.buf = AppendString(o.buf, s)
 	}
 	o.buf = append(o.buf, ']')
 }
@@ -157,9 +157,9 @@ func (o *object) close() []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// appendString quotes a string. Whatever is in it, the result is one line of
+// AppendString appends a string as JSON. Whatever is in it, the result is one line of
 // ASCII controls escaped, valid UTF-8, and safe inside HTML and JavaScript.
-func appendString(b []byte, s string) []byte {
+func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
 	for i := 0; i < len(s); {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/internal/sink/httpsink"
 )
 
 // A Sink is where events go. Which keys a type has says sinkKeys.
@@ -218,11 +219,12 @@ func (x *sinkAt) byType() {
 		}
 	case "http":
 		x.oneOf("format", x.Format, "ndjson", "event")
-		if x.Template != "" && x.Format == "ndjson" {
-			x.say("format", "a template makes one request of each event, which format: ndjson is not", "leave format out")
-		}
+		x.template()
 		x.url()
 	case "loki", "elasticsearch", "otlp":
+		if len(x.LabelFields) > 10 {
+			x.say("label_fields", "label_fields has more than 10", "Loki takes 15 labels; each set of their values is a stream of its own, so few are better")
+		}
 		x.url()
 	case "syslog":
 		x.need("address", x.Address, "unix:///dev/log, udp://host:514, tcp://host:601 or tls://host:6514")
@@ -237,11 +239,31 @@ func (x *sinkAt) byType() {
 	if x.Type == "otlp" {
 		x.oneOf("protocol", x.Protocol, "http", "grpc")
 	}
-	if x.Type != "kafka" {
+	switch x.Type {
+	case "loki", "elasticsearch":
+		x.oneOf("compression", x.Compression, "none", "gzip")
+	case "http", "otlp":
 		x.oneOf("compression", x.Compression, "none", "gzip", "zstd")
 	}
 	x.auth()
 	x.tls()
+}
+
+// template checks an http sink's template, and the signature that goes with it.
+func (x *sinkAt) template() {
+	s := x.Auth.Scheme
+	if (s == "dingtalk" || s == "feishu") && s != x.Template {
+		x.say("auth.scheme", "scheme "+s+" signs the messages of template: "+s+", which this sink does not have", "template: "+s)
+	}
+	if x.Template == "" {
+		return
+	}
+	if x.Format == "ndjson" {
+		x.say("format", "a template makes one request of each event, which format: ndjson is not", "leave format out")
+	}
+	if err := httpsink.CheckTemplate(x.Template); err != nil {
+		x.say("template", err.Error(), "slack, dingtalk, feishu, wecom, or a text/template such as '{\"text\": {{json .Message}}}'")
+	}
 }
 
 // need refuses an empty value.
