@@ -41,7 +41,7 @@ type File struct {
 type Word struct {
 	Regex  string `yaml:"regex"`
 	Family string `yaml:"family"` // the family it names; empty: only the group
-	Proof  string `yaml:"proof"`  // sdk: the SDK's own tag; vendor: a name
+	Proof  string `yaml:"proof"`  // sdk: the SDK's own tag; vendor: a name; failure: something went wrong
 	Other  bool   `yaml:"other"`  // the line is somebody else's: nothing of this file counts
 	About  string `yaml:"about"`
 }
@@ -54,9 +54,10 @@ type Shape struct {
 
 // A Sentence is a fixed text of the SDK and the codes it stands for.
 type Sentence struct {
-	Text  string   `yaml:"text"`
-	Codes []string `yaml:"codes"`
-	Alone bool     `yaml:"alone"` // unmistakable: it proves its first code without a number
+	Text   string   `yaml:"text"`
+	Codes  []string `yaml:"codes"`
+	Alone  bool     `yaml:"alone"`  // unmistakable: it proves its first code without a number
+	Common bool     `yaml:"common"` // any program may write it: the number must be in the SDK's own kind of object
 }
 
 // A Field captures something beside the code: named groups are user_id,
@@ -73,7 +74,7 @@ type Rule struct {
 	About   string `yaml:"about"`
 	Regex   string `yaml:"regex"`
 	Object  *Shown `yaml:"object"` // the number is the value of a key in an object
-	Needs   string `yaml:"needs"`  // proof the line must have beside the match: "" or vendor
+	Needs   string `yaml:"needs"`  // what the block must have beside the match: "", vendor, failure
 	Gives   string `yaml:"gives"`  // what a match proves by itself: "", symbol, sdk, range
 	Unknown bool   `yaml:"unknown"`
 	Match   string `yaml:"match"`
@@ -195,8 +196,8 @@ func (f *File) check() (problems []Problem) {
 	}
 	for _, w := range f.Words {
 		groups("word", w.Regex)
-		if !w.Other && w.Proof != "sdk" && w.Proof != "vendor" {
-			say(w.Regex, fmt.Sprintf("proof is %q", w.Proof), "one of: sdk, vendor")
+		if !w.Other && !slices.Contains([]string{"sdk", "vendor", "failure"}, w.Proof) {
+			say(w.Regex, fmt.Sprintf("proof is %q", w.Proof), "one of: sdk, vendor, failure")
 		}
 	}
 	for _, s := range f.Shapes {
@@ -226,8 +227,8 @@ func (f *File) checkRule(r *Rule, groups func(what, re string, required ...strin
 		say("id: "+r.ID, "rule "+r.ID+" has no about", "one sentence: what prints such a line")
 	}
 	groups("rule "+r.ID, r.Regex, "code", "symbol")
-	if !slices.Contains([]string{"", "vendor"}, r.Needs) {
-		say("needs: "+r.Needs, fmt.Sprintf("needs is %q", r.Needs), "vendor, or leave it out")
+	if !slices.Contains([]string{"", "vendor", "failure"}, r.Needs) {
+		say("needs: "+r.Needs, fmt.Sprintf("needs is %q", r.Needs), "vendor or failure, or leave it out")
 	}
 	if !slices.Contains([]string{"", "symbol", "sdk", "range"}, r.Gives) {
 		say("gives: "+r.Gives, fmt.Sprintf("gives is %q", r.Gives), "one of: symbol, sdk, range; or leave it out")

@@ -3,7 +3,6 @@ package scanner
 import (
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
@@ -25,12 +24,6 @@ type word struct {
 	pattern
 }
 
-type sentence struct {
-	text  string
-	codes []string
-	alone bool
-}
-
 type rule struct {
 	*rules.Rule
 	re           *regexp.Regexp
@@ -48,7 +41,7 @@ func compileFile(f *rules.File, cat *codes.Catalogue) (*file, []rules.Problem) {
 		cf.shapes = append(cf.shapes, newPattern(s.Regex))
 	}
 	for _, s := range f.Sentences {
-		cf.sentences = append(cf.sentences, sentence{s.Text, s.Codes, s.Alone})
+		cf.sentences = append(cf.sentences, sentence{s.Text, s.Codes, s.Alone, s.Common})
 	}
 	// The longest sentence that fits is meant: "not in group or chatroom" is
 	// the start of another one.
@@ -93,11 +86,12 @@ func (f *file) codeOf(symbol string) string {
 	return ""
 }
 
-// meant returns the longest sentence in text that stands for the code.
+// meant returns the longest sentence that a text is and that stands for the
+// code.
 func (f *file) meant(text, code string) *sentence {
 	for i := range f.sentences {
 		s := &f.sentences[i]
-		if slices.Contains(s.codes, code) && strings.Contains(text, s.text) {
+		if slices.Contains(s.codes, code) && s.is(text) {
 			return s
 		}
 	}

@@ -1,7 +1,6 @@
 package scanner
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -44,6 +43,7 @@ type candidate struct {
 	pos, end int
 	cut      bool // text is the end of a record that was cut off
 	foreign  bool // the object has keys that the SDK's never have: a logger's record, or somebody else's
+	strange  bool // it has keys that no logger writes either
 	basis    []string
 }
 
@@ -67,7 +67,7 @@ func (f *file) matches(text string) []Match {
 	var out []Match
 	for _, c := range list {
 		m, ok := f.match(c, tags)
-		if !ok {
+		if !ok || c.rule == nil && c.obj < 0 && f.toldBetter(c, list, tags) {
 			continue
 		}
 		switch i := slices.IndexFunc(out, m.same); {
@@ -99,8 +99,8 @@ func (r *rule) possible(text string) bool {
 
 // tags is what the words of a block say about who wrote it.
 type tags struct {
-	sdk, vendor bool
-	families    []string
+	sdk, vendor, failure bool
+	families             []string
 }
 
 // tags looks for the file's words; ok is false when they say that the line is
@@ -117,6 +117,7 @@ func (f *file) tags(text string) (t tags, ok bool) {
 		}
 		t.sdk = t.sdk || w.Proof == "sdk"
 		t.vendor = t.vendor || w.Proof == "vendor"
+		t.failure = t.failure || w.Proof == "failure"
 		if w.Family != "" && !slices.Contains(t.families, w.Family) {
 			t.families = append(t.families, w.Family)
 		}
@@ -127,7 +128,7 @@ func (f *file) tags(text string) (t tags, ok bool) {
 // view adds the candidates of a text and of the texts inside it.
 func (f *file) view(text string, t tags, depth int, list *[]*candidate) {
 	objs := objects(text)
-	own := f.objectCandidates(text, objs)
+	own := f.objectCandidates(text, objs, t)
 	own = f.plainCandidates(text, own, t)
 	own = f.sentenceCandidates(text, objs, own)
 	for _, c := range own {
@@ -151,18 +152,30 @@ func nestedTexts(text string, objs []object, own []*candidate) (list []string) {
 			if !fl.quoted || fl.end-fl.start < 8 || inside(own, objs, fl.start) {
 				continue
 			}
-			if v := text[fl.start:fl.end]; strings.Contains(v, `\`) || strings.Contains(v, "{") {
-				list = append(list, unescape(v))
+			if v := text[fl.start:fl.end]; strings.ContainsAny(v, `\{`) || percented(v) {
+				list = append(list, uncolour(unescape(v)))
 			}
 		}
 	}
-	if strings.Contains(text, "%7B") || strings.Contains(text, "%7b") || strings.Contains(text, "%22") || strings.Contains(text, "%20") {
+	if percented(text) {
 		list = append(list, unpercent(text))
 	}
-	if len(list) == 0 && len(own) == 0 && (strings.Contains(text, `\"`) || strings.Contains(text, `\x22`) || strings.Contains(text, `\u0022`)) {
-		list = append(list, unescape(text))
+	if strings.Contains(text, "&quot;") || strings.Contains(text, "&#34;") || strings.Contains(text, "&#39;") {
+		list = append(list, htmlQuotes.Replace(text))
+	}
+	if strings.Contains(text, `{""`) || strings.Contains(text, `""type""`) || strings.Contains(text, `""code""`) {
+		list = append(list, strings.ReplaceAll(text, `""`, `"`)) // a field of a CSV file
+	}
+	if len(list) == 0 && !slices.ContainsFunc(own, func(c *candidate) bool { return c.rule != nil }) && (strings.Contains(text, `\"`) || strings.Contains(text, `\x22`) || strings.Contains(text, `\u0022`)) {
+		list = append(list, uncolour(unescape(text)))
 	}
 	return list
+}
+
+var htmlQuotes = strings.NewReplacer("&quot;", `"`, "&#34;", `"`, "&#39;", "'")
+
+func percented(text string) bool {
+	return strings.Contains(text, "%7B") || strings.Contains(text, "%7b") || strings.Contains(text, "%22") || strings.Contains(text, "%20") || strings.Contains(text, "%25")
 }
 
 func inside(own []*candidate, objs []object, pos int) bool {
@@ -172,7 +185,7 @@ func inside(own []*candidate, objs []object, pos int) bool {
 }
 
 // objectCandidates finds numbers that are the value of a key of an object.
-func (f *file) objectCandidates(text string, objs []object) (own []*candidate) {
+func (f *file) objectCandidates(text string, objs []object, t tags) (own []*candidate) {
 	byObject := map[int]*candidate{}
 	for i := range f.rules {
 		r := &f.rules[i]
@@ -190,6 +203,9 @@ func (f *file) objectCandidates(text string, objs []object) (own []*candidate) {
 				byObject[obj] = c
 				f.describe(text, objs, c)
 			} else if !f.flat(text, key, c) {
+				continue
+			}
+			if r.Needs == "failure" && !c.meantSo(t) {
 				continue
 			}
 			own = append(own, c)
@@ -232,9 +248,14 @@ func (f *file) describe(text string, objs []object, c *candidate) {
 	for _, fl := range o.fields {
 		if !slices.Contains(c.rule.Object.Keys, fl.name) {
 			c.foreign = true
+			c.strange = c.strange || !slices.Contains(loggerKeys, fl.name)
 		}
 	}
 }
+
+// loggerKeys are what loggers write beside the keys of an object that they were
+// given.
+var loggerKeys = []string{"level", "time", "timestamp", "@timestamp", "ts", "date", "pid", "hostname", "host", "name", "msg", "v", "label", "service", "logger", "logger_name", "thread", "caller", "category", "severity", "env", "module", "scope", "event", "@version", "@t", "@l", "@mt", "@m"}
 
 // flat reads an object that a console printed without its braces: what stands
 // behind the number on the same line.
@@ -251,7 +272,13 @@ func (f *file) flat(text string, key int, c *candidate) bool {
 		}
 	}
 	c.pos, c.end, c.foreign = key, key+len(rest), true
-	return c.text != "" || c.rule.Gives != ""
+	return c.text != ""
+}
+
+// meantSo tells whether an object whose number proves itself reads like an
+// error: it has a text, nothing but the SDK's own keys, or the block says so.
+func (c *candidate) meantSo(t tags) bool {
+	return c.text != "" || !c.foreign || t.failure || t.vendor || t.sdk
 }
 
 // nest makes a candidate that hangs inside another one its cause.
@@ -343,79 +370,6 @@ func absorbed(c *candidate, own []*candidate) bool {
 			o.code, o.symbol = c.code, c.symbol
 			return true
 		case c.symbol == "" && c.pos >= o.pos && c.end <= o.end:
-			return true
-		}
-	}
-	return false
-}
-
-// Before a sentence, an app may print the number in words of its own.
-var sentenceNumber = regexp.MustCompile(`(?i)(?:\btype|\bcode|\berr(?:or)?(?:[-_ ]?(?:code|type))?|\bstatus|错误码|错误类型|错误代码)["']?[^\w\-{}]{0,4}(-?\d{1,4})[^\w{}][^{}]{0,24}$`)
-
-// sentenceCandidates finds the SDK's own texts outside of the objects that
-// were found.
-func (f *file) sentenceCandidates(text string, objs []object, own []*candidate) []*candidate {
-	for i := range f.sentences {
-		s := &f.sentences[i]
-		from := strings.Index(text, s.text)
-		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) || slices.Contains(s.codes, c.code) }) {
-			continue
-		}
-		c := &candidate{pos: from, end: from + len(s.text), obj: -1, text: s.text, evidence: s.text}
-		if m := sentenceNumber.FindStringSubmatch(text[max(0, from-48):from]); m != nil && slices.Contains(s.codes, m[1]) {
-			c.code = m[1]
-			c.prove("number")
-		} else if f.beside(text, objs, s, from, c) || s.alone && whole(text, from, c.end) {
-			c.code = s.codes[0]
-		} else {
-			continue
-		}
-		c.prove("sentence")
-		own = append(own, c)
-	}
-	return own
-}
-
-func within(c *candidate, objs []object, pos int) bool {
-	if c.obj >= 0 {
-		return pos >= objs[c.obj].open && pos < objs[c.obj].end
-	}
-	return pos >= c.pos && pos < c.end
-}
-
-// whole tells whether a sentence stands by itself and is no part of a longer one
-// that somebody wrote.
-func whole(text string, from, end int) bool {
-	before := from == 0 || !isKeyByte(text[from-1])
-	after := end == len(text) || !isKeyByte(text[end]) || text[end] == '.'
-	return before && after
-}
-
-// beside finds the sentence as the text of an object whose number a logger has
-// destroyed, by the shape of the rest.
-func (f *file) beside(text string, objs []object, s *sentence, from int, c *candidate) bool {
-	for i := range objs {
-		for _, fl := range objs[i].fields {
-			if fl.name != "message" || !fl.quoted || fl.start > from || fl.end < c.end || objs[i].parent >= 0 && objs[i].key == "data" {
-				continue
-			}
-			kind, quoted, ok := at(text, objs, i, "type")
-			if ok && quoted && (len(kind) <= 2 || kind == "Object") && text[fl.start:fl.end] == s.text && f.shaped(text[objs[i].start:objs[i].end]) {
-				c.obj, c.pos, c.end = i, objs[i].start, objs[i].end
-				if _, _, nested := at(text, objs, i, "data.message"); nested && len(s.codes) > 1 {
-					c.inner = &candidate{code: s.codes[1], text: s.text}
-				}
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (f *file) shaped(text string) bool {
-	lowered := strings.ToLower(text)
-	for i := range f.shapes {
-		if f.shapes[i].matches(text, lowered) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package scanner
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -26,7 +27,6 @@ var (
 	criLine    = regexp.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?: |$)`)
 	syslogLine = regexp.MustCompile(`^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (\S+ [\w./@-]+(?:\[\d+\])?): `)
 	syslog5424 = regexp.MustCompile(`^<\d{1,3}>1 \d{4}-\d\d-\d\dT\S+ (\S+ \S+ \S+) \S+ (?:-|(?:\[[^\]]*\])+) (?:\x{FEFF})?`)
-	logcatLine = regexp.MustCompile(`^(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\s+(\d+\s+\d+ [VDIWEF] [^:]{1,48}): `)
 )
 
 // lineAt returns the decoded line that contains data[i].
@@ -41,27 +41,42 @@ func lineAt(data []byte, i int) line {
 }
 
 func (l *line) decode(raw []byte) {
-	if len(raw) > 0 {
-		switch c := raw[0]; {
-		case c == '{' && bytes.HasPrefix(raw, []byte(`{"log":"`)):
-			l.docker(string(raw))
-		case c >= '0' && c <= '9':
-			if !l.cri(raw) && !l.prefixed(raw, logcatLine) {
-				l.prefixed(raw, syslogLine)
-			}
-		case c == '<' || c >= 'A' && c <= 'Z':
-			if !l.prefixed(raw, syslogLine) && c == '<' {
-				l.prefixed(raw, syslog5424)
-			}
-		}
+	if plain := uncolour(string(raw)); len(plain) != len(raw) {
+		raw, l.decoded = []byte(plain), true
 	}
-	if l.text == "" && !l.decoded && l.prefix == "" {
-		l.text = string(raw)
+	l.text = string(raw)
+	if len(raw) > 0 {
+		l.unwrap(raw)
 	}
 	if !utf8.ValidString(l.text) {
 		if s, err := simplifiedchinese.GB18030.NewDecoder().String(l.text); err == nil && !strings.ContainsRune(s, utf8.RuneError) {
 			l.text, l.decoded = s, true
 		}
+	}
+}
+
+// unwrap takes off what stands around the line, by its first byte.
+func (l *line) unwrap(raw []byte) {
+	switch c := raw[0]; {
+	case c == '{' && bytes.HasPrefix(raw, []byte(`{"log":"`)):
+		l.docker(string(raw))
+	case c == '{':
+		l.record(string(raw))
+	case c >= '0' && c <= '9':
+		if l.cri(raw) || l.prefixed(raw, syslogLine) || slices.ContainsFunc(logcatLines, func(form *regexp.Regexp) bool { return l.prefixed(raw, form) }) {
+			return
+		}
+		l.wrapped(string(raw))
+	case c == '<':
+		if !l.prefixed(raw, syslogLine) {
+			l.prefixed(raw, syslog5424)
+		}
+	case c >= 'A' && c <= 'Z':
+		if !l.prefixed(raw, syslogLine) && !l.prefixed(raw, logcatBrief) {
+			l.wrapped(string(raw))
+		}
+	case c >= 'a' && c <= 'z' || c == '[':
+		l.wrapped(string(raw))
 	}
 }
 
@@ -72,7 +87,7 @@ func (l *line) docker(raw string) {
 	if end >= len(raw) {
 		return
 	}
-	body := unescape(raw[head+1 : end-1])
+	body := uncolour(unescape(raw[head+1 : end-1]))
 	rest := raw[end:]
 	l.stream, l.when = "docker "+jsonWord(rest, "stream"), jsonWord(rest, "time")
 	l.text, l.partial = strings.CutSuffix(body, "\n")
@@ -101,8 +116,10 @@ func (l *line) cri(raw []byte) bool {
 	return true
 }
 
+var rsyslogEscapes = strings.NewReplacer("#012", "\n", "#011", "\t", "#033", "\x1b")
+
 // prefixed takes a system logger's prefix off. rsyslog writes a newline as
-// #012 and a tab as #011.
+// #012, a tab as #011 and an escape as #033.
 func (l *line) prefixed(raw []byte, form *regexp.Regexp) bool {
 	m := form.FindSubmatchIndex(raw)
 	if m == nil {
@@ -110,8 +127,8 @@ func (l *line) prefixed(raw []byte, form *regexp.Regexp) bool {
 	}
 	l.prefix, l.stream = string(raw[:m[1]]), string(raw[m[2]:m[3]])
 	l.text = string(raw[m[1]:])
-	if strings.Contains(l.text, "#01") {
-		l.text, l.decoded = strings.NewReplacer("#012", "\n", "#011", "\t").Replace(l.text), true
+	if strings.Contains(l.text, "#0") {
+		l.text, l.decoded = uncolour(rsyslogEscapes.Replace(l.text)), true
 	}
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
 )
 
@@ -13,7 +14,7 @@ func (f *file) weigh(text string, objs []object, c *candidate, t tags) {
 		c.prove(c.rule.Gives)
 	}
 	if c.text != "" && c.rule != nil {
-		if f.meant(c.text, c.code) != nil || c.cut && f.begun(c.text, c.code) {
+		if s := f.meant(c.text, c.code); s != nil && !(s.common && c.strange) || c.cut && f.begun(c.text, c.code) {
 			c.prove("sentence")
 		} else if c.inner != nil && (f.meant(c.inner.text, c.inner.code) != nil || f.meant(c.text, c.inner.code) != nil) {
 			c.prove("sentence")
@@ -53,10 +54,10 @@ func (f *file) begun(text, code string) bool {
 	})
 }
 
-// other returns a sentence of the table that stands in a text.
+// other returns a sentence of the table that a text is.
 func (f *file) other(text string) *sentence {
 	for i := range f.sentences {
-		if strings.Contains(text, f.sentences[i].text) {
+		if f.sentences[i].is(text) {
 			return &f.sentences[i]
 		}
 	}
@@ -83,8 +84,10 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 		m.Inner = &Inner{c.inner.code, c.inner.text}
 	}
 	m.Families, m.Proved = f.order(t)
-	if m.Code == "0" && m.Symbol == "" && slices.Contains(c.basis, "sentence") {
-		m.Symbol = f.errorSymbol("0")
+	// A number that is a status elsewhere: in an error object, or with the text of
+	// an error, it is the error.
+	if m.Symbol == "" && (slices.Contains(c.basis, "sentence") || m.Code != "0" && c.obj >= 0 && c.text != "") {
+		m.Symbol = f.errorSymbol(m.Code)
 	}
 	if c.rule != nil && c.rule.Object != nil && !proven(c.basis) {
 		// Nobody's yet. A plain number with other keys beside it is not even a question.
@@ -112,10 +115,14 @@ func (f *file) sentenceRule() *rules.Rule {
 }
 
 // errorSymbol returns the symbol of the entry of a code that is an error, where
-// the same number is also a status.
+// the same number is also a status; "" elsewhere.
 func (f *file) errorSymbol(code string) string {
 	for _, id := range f.src.Families {
-		for _, e := range f.cat.Lookup(id, code) {
+		list := f.cat.Lookup(id, code)
+		if !slices.ContainsFunc(list, func(e *codes.Entry) bool { return e.Status }) {
+			continue
+		}
+		for _, e := range list {
 			if !e.Status {
 				return e.Symbol
 			}

@@ -71,9 +71,21 @@ func (p *objectParser) fields(i, at, depth int) int {
 			i = p.skipValue(i, at, "", depth)
 			continue
 		}
-		i = p.value(skipSpace(p.s, next), at, name, pos, depth)
+		i = p.value(valueStart(p.s, next), at, name, pos, depth)
 	}
 	return len(p.s)
+}
+
+// valueStart returns where the value behind a colon begins: on the next line
+// where util.inspect breaks a long one, but not at the key of the next field.
+func valueStart(s string, i int) int {
+	at := skipSpace(s, i)
+	if at < len(s) && strings.IndexByte(s[i:at], '\n') >= 0 {
+		if _, _, _, key := readKey(s, at); key {
+			return skipBlank(s, i)
+		}
+	}
+	return at
 }
 
 // value reads what stands behind a key and records the field.
