@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,21 +17,28 @@ import (
 
 func newCheck() *cobra.Command {
 	var path string
+	var try bool
 	cmd := &cobra.Command{
 		Use:   "check [flags] [RULE OR CODE FILES OR DIRECTORIES...]",
 		Short: "Check the configuration, rules with their examples, and codes",
 		Long: `Checks offline what a start would read. Every complaint names the file, the line, the problem and what
-to do. Files and directories given as arguments are checked on top of the built-in rules and codes.`,
+to do. Files and directories given as arguments are checked on top of the built-in rules and codes.
+--connect also sends each sink one event that says of itself that it is a test, and tells what came back.`,
 		Example: `  imwatch check
   imwatch check -c /etc/imwatch/imwatch.yaml
+  imwatch check -c /etc/imwatch/imwatch.yaml --connect
   imwatch check my-rules.yaml my-codes/`,
-		RunE: func(cmd *cobra.Command, args []string) error { return check(cmd, path, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return check(cmd, path, try, args) },
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration `FILE`")
+	cmd.Flags().BoolVar(&try, "connect", false, "send each sink a test event")
 	return cmd
 }
 
-func check(cmd *cobra.Command, path string, args []string) error {
+func check(cmd *cobra.Command, path string, try bool, args []string) error {
+	if try && path == "" {
+		return exit{exitUsage, errors.New("--connect without a configuration\nhint: imwatch check -c /etc/imwatch/imwatch.yaml --connect")}
+	}
 	s := &ruleSet{config: config.Default()}
 	var problems []codes.Problem
 	if path != "" {
@@ -72,6 +80,11 @@ func check(cmd *cobra.Command, path string, args []string) error {
 		n += len(f.Rules)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "ok: %s, %s, %s\n", count(len(cat.Families()), "family", "families"), count(cat.Len(), "code", "codes"), count(n, "rule", "rules"))
+	if try {
+		if failed := connect(cmd, s); failed > 0 {
+			return exit{exitFindings, fmt.Errorf("%s of %d did not take the test event", count(failed, "sink", "sinks"), len(s.config.Sinks))}
+		}
+	}
 	return nil
 }
 

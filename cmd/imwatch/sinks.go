@@ -10,6 +10,7 @@ import (
 	"github.com/imwatch/imwatch/internal/config"
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/sink"
+	"github.com/imwatch/imwatch/internal/sink/elasticsearch"
 	"github.com/imwatch/imwatch/internal/sink/httpclient"
 	"github.com/imwatch/imwatch/internal/sink/httpsink"
 	"github.com/imwatch/imwatch/internal/sink/loki"
@@ -64,6 +65,8 @@ func (d *daemon) openSink(c *config.Sink, ann *annotator.Annotator) (sink.Sink, 
 		return httpsink.New(httpsink.Options{HTTP: overHTTP(c), Single: c.Format == "event", Template: c.Template})
 	case "loki":
 		return loki.New(loki.Options{HTTP: overHTTP(c), LabelFields: c.LabelFields})
+	case "elasticsearch":
+		return elasticsearch.New(elasticsearch.Options{HTTP: overHTTP(c), Index: c.Index})
 	}
 	return nil, fmt.Errorf("this build has no sink of type %s", c.Type)
 }

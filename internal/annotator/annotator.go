@@ -73,6 +73,9 @@ func (a *Annotator) Fields(dst []Field, f *finding.Finding) []Field {
 
 func (a *Annotator) text(f *finding.Finding) *text {
 	key := textKey{family: f.Family, code: f.Code, symbol: f.Symbol}
+	if f.Family == "" {
+		key.symbol = f.Action
+	}
 	a.mu.RLock()
 	t := a.texts[key]
 	a.mu.RUnlock()
@@ -102,8 +105,11 @@ func (a *Annotator) languages() []string {
 func (a *Annotator) encode(f *finding.Finding) *text {
 	e := a.cat.Entry(f.Family, f.Code, f.Symbol)
 	langs := a.languages()
-	if f.Action == finding.Lost {
+	switch f.Action {
+	case finding.Lost:
 		return &text{level: "warn"}
+	case finding.Test:
+		return &text{level: "info"}
 	}
 	if e == nil {
 		return &text{level: "warn", message: f.Family + " " + f.Code + ": " + unknownTitle(langs[0])}
@@ -189,7 +195,7 @@ func (a *Annotator) message(f *finding.Finding, t *text) string {
 			return t.message + "（又出现 " + strconv.Itoa(f.Count) + " 次）"
 		}
 		return t.message + " (" + strconv.Itoa(f.Count) + " more)"
-	case finding.Lost:
+	case finding.Lost, finding.Test:
 		return f.Text
 	}
 	return t.message

@@ -11,6 +11,7 @@ const (
 	Unknown = "im.unknown"
 	Storm   = "im.storm" // stands for what was folded in a window
 	Lost    = "im.loss"  // something could not be read or kept
+	Test    = "im.test"  // of imwatch check --connect: nothing happened
 )
 
 // A Finding is one code found in one record of one file: everything that is
