@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -168,7 +169,7 @@ func (f *scanFlags) verdict(w io.Writer, r *pipeline.Report, worst int, err erro
 		return exit{exitPartial, errors.New("interrupted; what was found until then is printed")}
 	case err != nil:
 		return exit{exitInternal, fmt.Errorf("write events: %w", err)}
-	case r.Files == 0:
+	case r.Files == 0 && !slices.ContainsFunc(r.Problems, func(p error) bool { return errors.Is(p, fs.ErrPermission) }):
 		return exit{exitNoInput, nil}
 	case len(r.Problems) > 0:
 		return exit{exitPartial, nil}

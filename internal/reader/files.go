@@ -70,6 +70,7 @@ type walker struct {
 	files    []File
 	problems []error
 	seen     map[string]bool // directories entered, by their real paths
+	outside  []string        // links that lead out of the directory being walked
 }
 
 func (w *walker) bad(path string, err error, hint string) {
@@ -83,7 +84,11 @@ func problem(path string, err error, hint string) error {
 		err = pe.Err
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		hint = fmt.Sprintf("run as a user who can read it, or: sudo setfacl -m u:%d:r '%s'", os.Getuid(), path)
+		right := "r"
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			right = "rx"
+		}
+		hint = fmt.Sprintf("run as a user who can read it, or: sudo setfacl -m u:%d:%s '%s'", os.Getuid(), right, path)
 	}
 	if hint == "" {
 		return fmt.Errorf("read %s: %w", path, err)
@@ -105,6 +110,7 @@ func (w *walker) path(p string) {
 	case info.IsDir():
 		n := len(w.files)
 		w.dir(p, p)
+		w.toldOutside(p)
 		if len(w.files) == n && len(w.problems) == 0 {
 			w.bad(p, errors.New("no readable log file in this directory"), "name a directory that has log files, or a file; hidden and binary files are passed over")
 		}
@@ -140,8 +146,26 @@ func (w *walker) glob(pattern string) {
 		w.bad(pattern, errors.New("no file matches"), "is the pattern quoted? ** stands for any number of directories")
 	}
 	for _, m := range matches {
-		w.found(m, filepath.Dir(m))
+		w.found(m, "/") // a link that a pattern names was meant
 	}
+}
+
+// toldOutside tells of the links that were not followed.
+func (w *walker) toldOutside(root string) {
+	n := len(w.outside)
+	if n == 0 {
+		return
+	}
+	target, err := filepath.EvalSymlinks(w.outside[0])
+	if err != nil {
+		target = "elsewhere"
+	}
+	links := "1 link leads"
+	if n > 1 {
+		links = fmt.Sprintf("%d links lead", n)
+	}
+	w.bad(root, fmt.Errorf("%s out of this directory, not followed: %s to %s", links, w.outside[0], target), fmt.Sprintf("name what they lead to, or a pattern that names them: imwatch scan '%s'", filepath.Join(root, "*.log")))
+	w.outside = nil
 }
 
 // dir adds the files below a directory. Links are followed inside the root.
@@ -171,10 +195,12 @@ func (w *walker) found(path, root string) {
 		return
 	}
 	link, err := os.Lstat(path)
-	if err == nil && link.Mode()&fs.ModeSymlink != 0 && !w.o.FollowSymlinks && !within(path, root) {
+	isLink := err == nil && link.Mode()&fs.ModeSymlink != 0
+	info, err := os.Stat(path)
+	if isLink && err == nil && !w.o.FollowSymlinks && !within(path, root) {
+		w.outside = append(w.outside, path)
 		return
 	}
-	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // a dangling link, or gone meanwhile
 	case err != nil:

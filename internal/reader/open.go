@@ -135,8 +135,8 @@ type opener struct {
 func (x *opener) open(ctx context.Context, r io.Reader, at place) error {
 	br := bufio.NewReaderSize(r, sniffed)
 	head, err := br.Peek(sniffed)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return x.fault(at, err)
+	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
+		return x.fault(at, err) // with a head, what was read before the fault is good
 	}
 	unpack, name := decompressor(head)
 	switch {
@@ -270,10 +270,15 @@ func fileInfo(f *os.File) (os.FileInfo, error) {
 	return f.Stat()
 }
 
+const encrypted = 1 // flag of a zip's member
+
 func (x *opener) zipMember(ctx context.Context, f *zip.File, at place) error {
 	m, err := f.Open()
+	if f.Flags&encrypted != 0 {
+		err = errors.New("is encrypted")
+	}
 	if err != nil {
-		x.problems = append(x.problems, problem(at.path+"!/"+shown(f.Name), err, "an encrypted zip must be unpacked first"))
+		x.problems = append(x.problems, problem(at.path+"!/"+shown(f.Name), err, "unpack it with its password, and scan what comes out"))
 		return nil
 	}
 	defer m.Close()

@@ -5,9 +5,11 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -168,6 +170,13 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// flagged makes a zip say that its member is encrypted.
+func flagged(zip []byte) []byte {
+	zip[6] |= 1
+	zip[bytes.Index(zip, []byte("PK\x01\x02"))+8] |= 1
+	return zip
+}
+
 // TestFaults: each is told with the path, the reason and what to do, and what
 // came before it is read.
 func TestFaults(t *testing.T) {
@@ -189,6 +198,9 @@ func TestFaults(t *testing.T) {
 		"named pipe":  {path: fifo, want: "is a named pipe, not a file"},
 		"cut gzip":    {path: write(t, dir, "cut.gz", gz[:len(gz)-20]), want: "unexpected EOF", lines: true},
 		"broken gzip": {path: write(t, dir, "broken.gz", append(bytes.Clone(gz[:len(gz)-8]), "12345678"...)), want: "checksum", lines: true},
+		"more behind": {path: write(t, dir, "more.gz", append(bytes.Clone(gz), "trash"...)), want: "unexpected EOF", lines: true},
+		"short, more": {path: write(t, dir, "short.gz", append(gzipped(t, []byte(text)), "trash"...)), want: "unexpected EOF", lines: true},
+		"encrypted":   {path: write(t, dir, "secret.zip", flagged(zipped(t, "a.log", []byte(text)))), want: "secret.zip!/a.log: is encrypted"},
 		"broken zip":  {path: write(t, dir, "broken.zip", []byte("PK\x03\x04 and nothing more")), want: "broken zip"},
 		"bomb":        {path: write(t, dir, "bomb.gz", gzipped(t, make([]byte, 80<<20))), o: Options{MaxRatio: 100}, want: "comes out far larger"},
 		"too deep":    {path: write(t, dir, "deep.tar", deep), want: "an archive inside 2 archives"},
@@ -210,19 +222,39 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestUnreadable: a file and a directory without permission. Root can read
+// everything, so as root it runs itself as somebody else.
 func TestUnreadable(t *testing.T) {
 	if os.Getuid() == 0 {
-		// Root can read everything; a directory is what it cannot read as a file.
-		t.Log("as root: permissions are not tested here, scripts do it as another user")
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestUnreadable$", "-test.v")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		cmd.Dir, cmd.Env = "/", append(os.Environ(), "TMPDIR=/tmp")
+		out, err := cmd.CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte("--- PASS: TestUnreadable")) {
+			t.Errorf("as another user: %v\n%s", err, out)
+		}
 		return
 	}
-	path := write(t, t.TempDir(), "secret.log", []byte("x\n"))
-	if err := os.Chmod(path, 0); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	write(t, dir, "open.log", []byte(text))
+	secret := write(t, dir, "secret.log", []byte("x\n"))
+	closed := filepath.Join(dir, "closed")
+	write(t, closed, "a.log", []byte("x\n"))
+	for path, mode := range map[string]os.FileMode{secret: 0, closed: 0} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
 	}
-	_, problems := read(t, path, Options{})
-	if len(problems) != 1 || !strings.Contains(problems[0].Error(), "setfacl") {
-		t.Errorf("got %v", problems)
+	t.Cleanup(func() { _ = os.Chmod(closed, 0o700) })
+	got, problems := read(t, dir, Options{})
+	if len(got) != 1 || got[filepath.Join(dir, "open.log")] != text {
+		t.Errorf("the rest is not read: %q", got)
+	}
+	said := errors.Join(problems...).Error()
+	for _, want := range []string{"read " + secret + ": permission denied", fmt.Sprintf("setfacl -m u:%d:r '%s'", os.Getuid(), secret), fmt.Sprintf("setfacl -m u:%d:rx '%s'", os.Getuid(), closed)} {
+		if len(problems) != 2 || !strings.Contains(said, want) {
+			t.Errorf("got %s, want %s", said, want)
+		}
 	}
 }
 
@@ -240,8 +272,11 @@ func TestDirectories(t *testing.T) {
 		}
 	}
 	got, problems := read(t, dir, Options{})
-	if len(problems) > 0 {
-		t.Error(problems)
+	if len(problems) != 1 || !strings.Contains(problems[0].Error(), "1 link leads out of this directory, not followed: "+filepath.Join(dir, "out.log")) {
+		t.Errorf("problems %v, want the link that leads out", problems)
+	}
+	if named, problems := read(t, filepath.Join(dir, "o*.log"), Options{}); len(problems) > 0 || named[filepath.Join(dir, "out.log")] != "c\n" {
+		t.Errorf("a pattern that names a link: %q, %v", named, problems)
 	}
 	var all []string
 	for path, s := range got {
