@@ -28,6 +28,7 @@ type rule struct {
 	*rules.Rule
 	re           *regexp.Regexp
 	lits         []string
+	anchors      []anchor
 	code, symbol int // group numbers, -1 for none
 }
 
@@ -52,14 +53,14 @@ func compileFile(f *rules.File, cat *codes.Catalogue) (*file, []rules.Problem) {
 		if err != nil {
 			continue // rules.Parse has said why
 		}
-		lits := literals(r.Regex)
-		if len(lits) == 0 {
+		lits, anchors := literals(r.Regex), anchorsOf(r.Regex)
+		if len(lits) == 0 || len(anchors) == 0 {
 			problems = append(problems, rules.Problem{File: f.Name, Line: f.LineOf("id: " + r.ID),
 				What: "rule " + r.ID + " has no literal that every match must contain", Snippet: r.Regex,
 				Hint: "put a word into the regex that is not optional; without one every line of every file would be tried"})
 			continue
 		}
-		cf.rules = append(cf.rules, rule{r, re, lits, re.SubexpIndex("code"), re.SubexpIndex("symbol")})
+		cf.rules = append(cf.rules, rule{r, re, lits, anchors, re.SubexpIndex("code"), re.SubexpIndex("symbol")})
 	}
 	return cf, problems
 }

@@ -60,7 +60,7 @@ type Inner struct{ Code, Text string }
 func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
 	s := &Scanner{}
 	var problems []rules.Problem
-	lits := []string{" stdout P ", " stderr P "}
+	anchors := []anchor{{lit: " stdout P "}, {lit: " stderr P "}}
 	for _, f := range set.Files {
 		if len(f.Families) == 0 {
 			s.fields = append(s.fields, compileFields(f)...)
@@ -70,13 +70,13 @@ func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
 		problems = append(problems, ps...)
 		s.files = append(s.files, cf)
 		for _, r := range cf.rules {
-			lits = append(lits, r.lits...)
+			anchors = append(anchors, r.anchors...)
 		}
 		for _, st := range cf.sentences {
-			lits = append(lits, st.text)
+			anchors = append(anchors, sentenceAnchor(st.text))
 		}
 	}
-	s.search = newSearcher(inEncodings(lits))
+	s.search = newSearcher(inEncodings(anchors))
 	if len(problems) == 0 {
 		for _, f := range s.files {
 			if !f.src.BuiltIn {
@@ -87,22 +87,35 @@ func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
 	return s, problems
 }
 
-// inEncodings adds to Chinese literals their forms in GB18030 and in \u escapes.
-func inEncodings(lits []string) []string {
-	out := slices.Clone(lits)
-	for _, l := range lits {
-		if !slices.ContainsFunc([]byte(l), func(c byte) bool { return c >= 0x80 }) {
+// inEncodings adds to Chinese anchors their forms in GB18030, in \u escapes and
+// percent-encoded.
+func inEncodings(anchors []anchor) []anchor {
+	out := slices.Clone(anchors)
+	for _, a := range anchors {
+		if !slices.ContainsFunc([]byte(a.lit), func(c byte) bool { return c >= 0x80 }) {
 			continue
 		}
-		if gb, err := simplifiedchinese.GB18030.NewEncoder().String(l); err == nil {
-			out = append(out, gb)
+		forms := make([]string, 5)
+		forms[0], _ = simplifiedchinese.GB18030.NewEncoder().String(a.lit) // empty where it has none
+		for _, r := range a.lit {
+			if r < 0x80 {
+				for i := 1; i < len(forms); i++ {
+					forms[i] += string(r)
+				}
+				continue
+			}
+			forms[1] += fmt.Sprintf(`\u%04x`, r)
+			forms[2] += fmt.Sprintf(`\u%04X`, r)
+			for _, c := range []byte(string(r)) {
+				forms[3] += fmt.Sprintf("%%%02x", c)
+				forms[4] += fmt.Sprintf("%%%02X", c)
+			}
 		}
-		var lower, upper string
-		for _, r := range l {
-			lower += fmt.Sprintf(`\u%04x`, r)
-			upper += fmt.Sprintf(`\u%04X`, r)
+		for _, lit := range forms {
+			if lit != "" {
+				out = append(out, anchor{lit, a.head, a.edge, a.tail})
+			}
 		}
-		out = append(out, lower, upper)
 	}
 	return out
 }
@@ -175,24 +188,27 @@ func settle(found []block, hold int) int {
 	return hold
 }
 
-// candidates visits the lines that hold a literal of a rule, and the long
+// candidates visits the lines that an anchor of a rule fits in, and the long
 // lines of docker's logs, which a runtime may have cut in the middle of one.
 func (s *Scanner) candidates(data []byte, visit func(int) int) {
 	long := -1
 	if bytes.HasPrefix(data, []byte(`{"log":"`)) {
 		long = nextLong(data, 0)
 	}
-	for at := 0; at < len(data); {
-		hit := s.search.find(data, at) - 1
-		if hit < 0 && long < 0 {
-			return
-		}
-		if long >= 0 && (hit < 0 || long <= hit) {
+	at := 0
+	s.search.each(data, func(hit int) int {
+		for long >= 0 && long <= hit {
 			at = visit(long)
 			long = nextLong(data, at)
-			continue
 		}
-		at = visit(hit)
+		if hit >= at {
+			at = visit(hit)
+		}
+		return at
+	})
+	for long >= 0 {
+		at = visit(max(long, at))
+		long = nextLong(data, at)
 	}
 }
 

@@ -1,0 +1,389 @@
+package scanner
+
+import (
+	"regexp/syntax"
+	"slices"
+	"strings"
+)
+
+// An anchor is a text that the prefilter searches, and where it is found a look
+// at what stands around it: the literal alone may be a word of every other
+// line, the literal with what must follow it hardly ever is.
+//
+// Anchors are made of letters, digits and what is beyond ASCII wherever a rule
+// has such: these are never escaped, so the anchor stands in the file however
+// the record is wrapped.
+type anchor struct {
+	lit  string
+	head string // what stands before it; where it is not a letter or digit, perhaps encoded
+	edge bool   // before head and lit no letter or digit can stand
+	tail *tail  // nil: anything may follow
+}
+
+// anchorsOf returns anchors of which at least one stands in every text that the
+// regex matches: those that the fewest lines will have. It returns nil when
+// there are none.
+func anchorsOf(re string) []anchor {
+	tree, err := syntax.Parse(re, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	c := anchorChoice{}
+	c.concat(flatten(tree.Simplify()), nil)
+	return c.make()
+}
+
+// sentenceAnchor is the anchor of a fixed text.
+func sentenceAnchor(text string) anchor {
+	set := spellings(spelling{text: text}, nil)
+	return set.make()[0]
+}
+
+// A spelling is one text of a run of literals, and whether what stands before
+// the run ends a word.
+type spelling struct {
+	text string
+	edge bool
+}
+
+// A placed literal is a spelling's best word and what the regex has behind it.
+type placed struct {
+	spelling
+	from, to int
+	behind   []*syntax.Regexp
+}
+
+// anchorSet is one choice: a word for each spelling.
+type anchorSet struct {
+	list []placed
+	cost float64 // lines of a million that will be looked at closer, by and large
+}
+
+// anchorChoice collects the choices of one regex and keeps the cheapest.
+type anchorChoice struct{ best anchorSet }
+
+func (c *anchorChoice) offer(s anchorSet) {
+	if len(s.list) > 0 && (len(c.best.list) == 0 || s.cost < c.best.cost) {
+		c.best = s
+	}
+}
+
+// flatten returns the parts of a concatenation, groups opened.
+func flatten(n *syntax.Regexp) (parts []*syntax.Regexp) {
+	switch n.Op {
+	case syntax.OpCapture:
+		return flatten(n.Sub[0])
+	case syntax.OpConcat:
+		for _, sub := range n.Sub {
+			parts = append(parts, flatten(sub)...)
+		}
+		return parts
+	case syntax.OpPlus: // x+ is x x*
+		star := *n
+		star.Op = syntax.OpStar
+		return append(flatten(n.Sub[0]), &star)
+	case syntax.OpLiteral:
+		// A word in any case is cut into parts whose spellings are few.
+		if n.Flags&syntax.FoldCase != 0 && len(n.Rune) > foldedRunes {
+			first, rest := *n, *n
+			first.Rune, rest.Rune = n.Rune[:foldedRunes], n.Rune[foldedRunes:]
+			return append([]*syntax.Regexp{&first}, flatten(&rest)...)
+		}
+	}
+	return []*syntax.Regexp{n}
+}
+
+// concat offers the choices of a concatenation that is followed by behind.
+func (c *anchorChoice) concat(parts, behind []*syntax.Regexp) {
+	done := 0
+	for i := range parts {
+		rest := func(n int) []*syntax.Regexp { return slices.Concat(parts[n:], behind) }
+		if run, n := longestRun(parts[i:]); n > 0 && i >= done && !zeroWidth(parts[i]) {
+			done = i + n
+			edge := endsWord(parts[:i])
+			set := anchorSet{}
+			for _, text := range run {
+				one := spellings(spelling{text, edge && text != "" && isWordByte(text[0])}, rest(i+n))
+				set.list, set.cost = append(set.list, one.list...), set.cost+one.cost
+			}
+			if len(set.list) == len(run) {
+				c.offer(set)
+			}
+		}
+		if parts[i].Op == syntax.OpAlternate {
+			c.alternatives(parts[i].Sub, rest(i+1))
+		}
+	}
+}
+
+// alternatives offers the best choices of all branches together.
+func (c *anchorChoice) alternatives(branches, behind []*syntax.Regexp) {
+	var all anchorSet
+	for _, b := range branches {
+		var one anchorChoice
+		one.concat(flatten(b), behind)
+		if len(one.best.list) == 0 {
+			return
+		}
+		all.list, all.cost = append(all.list, one.best.list...), all.cost+one.best.cost
+	}
+	if len(all.list) <= maxAlternatives {
+		c.offer(all)
+	}
+}
+
+// longestRun crosses the exact texts of the first n parts.
+func longestRun(parts []*syntax.Regexp) (run []string, n int) {
+	for _, p := range parts {
+		set := exact(p)
+		joined := cross(run, set)
+		if set == nil || joined == nil || slices.Contains(joined, "") && n > 0 {
+			return run, n
+		}
+		run, n = joined, n+1
+	}
+	return run, n
+}
+
+func zeroWidth(n *syntax.Regexp) bool { return n.Op >= syntax.OpBeginLine && n.Op <= syntax.OpNoWordBoundary }
+
+// endsWord tells whether what a regex's parts match before the next one can not
+// end with a letter or digit.
+func endsWord(parts []*syntax.Regexp) bool {
+	if len(parts) == 0 {
+		return false
+	}
+	last, before := parts[len(parts)-1], parts[:len(parts)-1]
+	switch last.Op {
+	case syntax.OpBeginLine, syntax.OpBeginText, syntax.OpWordBoundary:
+		return true
+	case syntax.OpCharClass:
+		return !slices.ContainsFunc(wordBytes, func(b rune) bool { return inClass(last.Rune, b) })
+	case syntax.OpLiteral:
+		return !isWordByte(byte(last.Rune[len(last.Rune)-1])) && last.Rune[len(last.Rune)-1] < 0x80
+	case syntax.OpCapture:
+		return endsWord(slices.Concat(before, last.Sub))
+	case syntax.OpConcat:
+		return endsWord(last.Sub)
+	case syntax.OpQuest, syntax.OpStar:
+		return endsWord(last.Sub) && endsWord(before)
+	case syntax.OpPlus:
+		return endsWord(last.Sub)
+	case syntax.OpAlternate:
+		return !slices.ContainsFunc(last.Sub, func(s *syntax.Regexp) bool { return !endsWord([]*syntax.Regexp{s}) })
+	}
+	return false
+}
+
+var wordBytes = []rune("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+
+func inClass(ranges []rune, r rune) bool {
+	for i := 0; i+1 < len(ranges); i += 2 {
+		if ranges[i] <= r && r <= ranges[i+1] {
+			return true
+		}
+	}
+	return false
+}
+
+func isWordByte(c byte) bool { return c < 0x80 && isWord(rune(c)) }
+
+// spellings offers the words of one text and returns the rarest with what
+// stands around it.
+func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
+	offer := func(from, to int) {
+		rest := behind
+		if to < len(s.text) {
+			rest = append([]*syntax.Regexp{{Op: syntax.OpLiteral, Rune: []rune(s.text[to:])}}, behind...)
+		}
+		cost := rarity(s.text[from:to]) * follows(rest)
+		if to-from < window {
+			cost *= 100 // it makes the search slower for all
+		}
+		if from > 0 {
+			cost *= rarity(s.text[:from])
+		} else if s.edge {
+			cost *= 0.5
+		}
+		if len(best.list) == 0 || cost < best.cost {
+			best = anchorSet{[]placed{{s, from, to, rest}}, cost}
+		}
+	}
+	for from := 0; from < len(s.text); {
+		if !wordlike(s.text[from]) {
+			from++
+			continue
+		}
+		to := from
+		for to < len(s.text) && wordlike(s.text[to]) {
+			to++
+		}
+		if to-from >= minAnchor {
+			offer(from, to)
+		}
+		from = to
+	}
+	if len(best.list) == 0 && len(s.text) >= minAnchor {
+		offer(0, len(s.text))
+		best.cost *= 1e6 // no word in it, so an escape hides it
+	}
+	return best
+}
+
+const (
+	minAnchor   = 2 // bytes
+	foldedRunes = 4 // of a word in any case that are spelt out together
+)
+
+func wordlike(c byte) bool { return c >= 0x80 || isWordByte(c) }
+
+// make compiles the looks of the choice.
+func (c *anchorChoice) make() []anchor { return c.best.make() }
+
+func (s anchorSet) make() (list []anchor) {
+	for _, p := range s.list {
+		a := anchor{lit: p.text[p.from:p.to], head: p.text[:p.from], edge: p.edge}
+		if len(p.behind) > 0 {
+			before := noWord
+			if isWordByte(a.lit[len(a.lit)-1]) {
+				before = inWord
+			}
+			a.tail = newTail(&syntax.Regexp{Op: syntax.OpConcat, Sub: p.behind}, before)
+		}
+		list = append(list, a)
+	}
+	return list
+}
+
+// fits looks at what stands around data[at:], where the literal begins that is
+// n bytes long as it is encoded there.
+func (a *anchor) fits(data []byte, at, n int) bool {
+	return a.follows(data[:at]) && (a.tail == nil || a.tail.fits(data, at+n))
+}
+
+// follows tells whether the literal can stand behind data.
+func (a *anchor) follows(data []byte) bool {
+	for h := a.head; h != ""; h = h[:len(h)-1] {
+		c := h[len(h)-1]
+		if len(data) == 0 || c >= 0x80 {
+			return true // in another encoding, perhaps
+		}
+		if before := data[len(data)-1]; before != c {
+			return !isWordByte(c) && encodedEnd(before)
+		}
+		data = data[:len(data)-1]
+	}
+	return !a.edge || len(data) == 0 || !isWordByte(data[len(data)-1]) || encodedBefore(data)
+}
+
+// encodedEnd tells whether a byte can be the last of an escape or of a line:
+// what is before it is not looked at.
+func encodedEnd(c byte) bool {
+	switch c {
+	case '\n', '\r', '+', 'n', 't', 'r', '\\':
+		return true
+	}
+	return unhex(c) >= 0
+}
+
+// encodedBefore tells whether the letter or digit at the end of b may be part of
+// an escape (%22, \x22, \u0022, \n, #012) or of a character in GB18030.
+func encodedBefore(b []byte) bool {
+	if len(b) > 1 && b[len(b)-2] >= 0x80 {
+		return true
+	}
+	for _, c := range b[max(0, len(b)-6):] {
+		if c == '%' || c == '\\' || c == '#' {
+			return true
+		}
+	}
+	return false
+}
+
+// rarity guesses how often a text stands in logs: the chance at one place, a
+// letter within a word being far likelier than at any place.
+func rarity(text string) float64 {
+	if often, ok := frequent[strings.ToLower(text)]; ok {
+		return often
+	}
+	p := 1.0
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case i == 0:
+			p *= byteShare[c]
+		case c >= 0x80:
+			p *= 0.2
+		case c >= '0' && c <= '9' && isWordByte(text[i-1]):
+			p *= 0.1
+		case c >= 'a' && c <= 'z' && isWordByte(text[i-1]):
+			p *= 0.25
+		case c >= 'A' && c <= 'Z' && isWordByte(text[i-1]):
+			p *= 0.1
+		default:
+			p *= byteShare[c]
+		}
+	}
+	return p
+}
+
+// frequent words of healthy logs.
+var frequent = map[string]float64{"type": 5e-3, "ype": 5e-3, "code": 4e-3, "error": 4e-3, "message": 4e-3, "user": 5e-3, "data": 3e-3, "the": 5e-3, "token": 2e-3,
+	"send": 2e-3, "login": 2e-3, "request": 3e-3, "server": 2e-3, "status": 3e-3, "event": 3e-3, "statuscode": 1e-3, "failed": 1e-3, "not": 3e-3, "webim": 2e-3, "easemob": 2e-3, "agora": 2e-3, "jmessage": 2e-3, "环信": 2e-3, "声网": 2e-3, "极光": 2e-3}
+
+// byteShare is how often a byte stands in logs.
+var byteShare = func() (share [256]float64) {
+	for c := range share {
+		switch {
+		case c >= 0x80:
+			share[c] = 0.002
+		case c >= 'A' && c <= 'Z':
+			share[c] = 0.004
+		case c >= '0' && c <= '9':
+			share[c] = 0.025
+		case c > ' ':
+			share[c] = 0.003
+		default:
+			share[c] = 0.0003
+		}
+	}
+	for i, c := range []byte("etaoinsrhldcumfpgwybvkxjqz") { // as often as in English
+		share[c] = []float64{.055, .045, .04, .035, .035, .035, .035, .033, .02, .022, .02, .018, .016, .015, .012, .014, .012, .01, .008, .008, .006, .004, .003, .001, .001, .001}[i]
+	}
+	for _, c := range []byte("\"/.-:,=_") {
+		share[c] = 0.025
+	}
+	share[' '] = 0.06
+	return share
+}()
+
+// follows guesses how likely it is that what must follow does.
+func follows(parts []*syntax.Regexp) float64 {
+	p := 1.0
+	for i, n := range parts {
+		if i == 10 {
+			break
+		}
+		switch n.Op {
+		case syntax.OpLiteral:
+			p *= min(1, rarity(string(n.Rune)))
+		case syntax.OpCharClass:
+			share := 0.0
+			for c := range byteShare {
+				if inClass(n.Rune, rune(c)) {
+					share += byteShare[c]
+				}
+			}
+			p *= min(1, share)
+		case syntax.OpStar, syntax.OpPlus:
+			if s := n.Sub[0]; s.Op != syntax.OpCharClass || inClass(s.Rune, 'e') {
+				return p // anything may be between
+			}
+		case syntax.OpCapture, syntax.OpConcat:
+			return p * follows(slices.Concat(flatten(n), parts[i+1:]))
+		case syntax.OpAlternate, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+			return p
+		}
+	}
+	return p
+}

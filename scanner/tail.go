@@ -1,0 +1,253 @@
+package scanner
+
+import (
+	"regexp/syntax"
+	"sync"
+	"sync/atomic"
+)
+
+// A tail tells whether what stands behind a literal can go on as a rule's regex
+// asks, in any of the wrappings in which the rule would see it: escaped in a
+// string, percent-encoded, over several lines. It may say yes too often, never
+// no where the rule would match. It is a lazily built automaton over bytes.
+type tail struct {
+	insts []syntax.Inst
+	wide  uint64 // instructions that can match a rune beyond ASCII
+	first *tailState
+
+	mu     sync.Mutex
+	states map[tailKey]*tailState
+}
+
+// A tailKey is what has been read: the instructions the regex may be at, and
+// what an escape still needs.
+type tailKey struct {
+	set    uint64
+	before lastChar
+	mode   tailMode
+	nibble uint8 // of a percent-encoded character
+}
+
+// lastChar is what was read last, for word boundaries.
+type lastChar uint8
+
+const (
+	noWord lastChar = iota
+	inWord
+	either // behind a backslash, which may be there or not
+)
+
+type tailMode uint8
+
+const (
+	plain     tailMode = iota
+	backslash          // behind \
+	percent            // behind %
+	nibbled            // behind % and a hexadecimal digit
+)
+
+type tailState struct {
+	key  tailKey
+	next [256]atomic.Pointer[tailState]
+}
+
+// The two ends.
+var tailYes, tailNo = new(tailState), new(tailState)
+
+const (
+	maxTailInsts  = 64 // of a regex; what is behind them is not looked at
+	maxTailStates = 96
+	maxTailBytes  = 96
+)
+
+// newTail compiles the tail of a regex; nil when it says nothing.
+func newTail(re *syntax.Regexp, before lastChar) *tail {
+	prog, err := syntax.Compile(re)
+	if err != nil || len(prog.Inst) > maxTailInsts {
+		return nil
+	}
+	t := &tail{insts: prog.Inst, states: map[tailKey]*tailState{}}
+	for i, in := range prog.Inst {
+		if consumes(in.Op) && (in.Op != syntax.InstRune1 || in.Rune[0] >= 0x80) && beyondASCII(&prog.Inst[i]) {
+			t.wide |= 1 << i
+		}
+	}
+	t.first = t.state(tailKey{set: 1 << prog.Start, before: before})
+	return t
+}
+
+func consumes(op syntax.InstOp) bool { return op >= syntax.InstRune && op <= syntax.InstRuneAnyNotNL }
+
+func beyondASCII(in *syntax.Inst) bool {
+	if in.Op == syntax.InstRuneAny || in.Op == syntax.InstRuneAnyNotNL {
+		return true
+	}
+	if syntax.Flags(in.Arg)&syntax.FoldCase != 0 {
+		return true // s and k fold to letters beyond
+	}
+	for _, r := range in.Rune {
+		if r >= 0x80 {
+			return true
+		}
+	}
+	return false
+}
+
+// fits tells whether data[at:] can be the tail.
+func (t *tail) fits(data []byte, at int) bool {
+	s := t.first
+	for end := min(len(data), at+maxTailBytes); at < end; at++ {
+		next := s.next[data[at]].Load()
+		if next == nil {
+			next = t.build(s, data[at])
+		}
+		if next == tailYes {
+			return true
+		}
+		if next == tailNo {
+			return false
+		}
+		s = next
+	}
+	return true
+}
+
+func (t *tail) build(s *tailState, b byte) *tailState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := t.read(s.key, b)
+	s.next[b].Store(next)
+	return next
+}
+
+// state returns the state of a key; t.mu is held.
+func (t *tail) state(k tailKey) *tailState {
+	if k.set == 0 {
+		return tailNo
+	}
+	if s := t.states[k]; s != nil {
+		return s
+	}
+	if len(t.states) >= maxTailStates {
+		return tailYes
+	}
+	s := &tailState{key: k}
+	t.states[k] = s
+	return s
+}
+
+// read steps over one byte as it stands in the file.
+func (t *tail) read(k tailKey, b byte) *tailState {
+	if b == '\n' || b == '\r' || b == 0 {
+		return tailYes // the record may go on in the next line
+	}
+	switch k.mode {
+	case percent:
+		if unhex(b) < 0 {
+			return tailNo
+		}
+		k.mode, k.nibble = nibbled, byte(unhex(b))
+		return t.state(k)
+	case nibbled:
+		if unhex(b) < 0 {
+			return tailNo
+		}
+		return t.decoded(k, k.nibble<<4|byte(unhex(b)))
+	case backslash:
+		if b == 'u' || b == 'x' || b == 'r' || (b == 'n' || b == 't') && t.goesOn(k, ' ') {
+			return tailYes
+		}
+	}
+	set, last, yes := t.step(k, b)
+	switch {
+	case yes || b == '#': // a system logger's newline begins with #
+		return tailYes
+	case b == '\\':
+		// What the escape stands for is read next, or the backslash itself was.
+		return t.state(tailKey{set: set | k.set, before: either, mode: backslash})
+	case b == '%' && set == 0:
+		return t.state(tailKey{set: k.set, before: k.before, mode: percent})
+	case b == '%' || b == '+' && t.goesOn(k, ' '):
+		return tailYes
+	}
+	return t.state(tailKey{set: set, before: last})
+}
+
+// goesOn tells whether the regex can read c next.
+func (t *tail) goesOn(k tailKey, c byte) bool {
+	set, _, yes := t.step(k, c)
+	return set != 0 || yes
+}
+
+// decoded steps over a character that was percent-encoded.
+func (t *tail) decoded(k tailKey, c byte) *tailState {
+	switch {
+	case c == '\\' || c == '%' || c == '+' || c == '#' || c >= 0x80 || c < ' ':
+		return tailYes
+	case isWord(rune(c)):
+		return tailNo // letters and digits stay as they are
+	}
+	set, last, yes := t.step(k, c)
+	if yes {
+		return tailYes
+	}
+	return t.state(tailKey{set: set, before: last})
+}
+
+// step reads one character; yes tells that the regex has matched before it, or
+// that it is beyond ASCII and may match.
+func (t *tail) step(k tailKey, c byte) (next uint64, last lastChar, yes bool) {
+	last = noWord
+	if c < 0x80 && isWord(rune(c)) {
+		last = inWord
+	}
+	w := tailStep{t: t, c: c, boundary: k.before != last, none: k.before == last}
+	if k.before == either {
+		w.boundary, w.none = true, true
+	}
+	for pc := range t.insts {
+		if k.set&(1<<pc) != 0 && w.walk(uint32(pc)) {
+			return 0, last, true
+		}
+	}
+	return w.next, last, false
+}
+
+// tailStep follows the instructions that read nothing up to those that read c.
+type tailStep struct {
+	t              *tail
+	c              byte
+	boundary, none bool // whether a word boundary, or none, can be before c
+	seen, next     uint64
+}
+
+func (w *tailStep) walk(pc uint32) (yes bool) {
+	if w.seen&(1<<pc) != 0 {
+		return false
+	}
+	w.seen |= 1 << pc
+	in := &w.t.insts[pc]
+	switch in.Op {
+	case syntax.InstMatch:
+		return true
+	case syntax.InstFail:
+		return false
+	case syntax.InstAlt, syntax.InstAltMatch:
+		return w.walk(in.Out) || w.walk(in.Arg)
+	case syntax.InstCapture, syntax.InstNop:
+		return w.walk(in.Out)
+	case syntax.InstEmptyWidth:
+		op := syntax.EmptyOp(in.Arg)
+		if op == syntax.EmptyWordBoundary && !w.boundary || op == syntax.EmptyNoWordBoundary && !w.none {
+			return false
+		}
+		return w.walk(in.Out)
+	}
+	if w.c >= 0x80 {
+		return w.t.wide&(1<<pc) != 0
+	}
+	if in.MatchRune(rune(w.c)) {
+		w.next |= 1 << in.Out
+	}
+	return false
+}
