@@ -145,7 +145,9 @@ func longestRun(parts []*syntax.Regexp) (run []string, n int) {
 	return run, n
 }
 
-func zeroWidth(n *syntax.Regexp) bool { return n.Op >= syntax.OpBeginLine && n.Op <= syntax.OpNoWordBoundary }
+func zeroWidth(n *syntax.Regexp) bool {
+	return n.Op >= syntax.OpBeginLine && n.Op <= syntax.OpNoWordBoundary
+}
 
 // endsWord tells whether what a regex's parts match before the next one can not
 // end with a letter or digit.
@@ -196,14 +198,13 @@ func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
 		if to < len(s.text) {
 			rest = append([]*syntax.Regexp{{Op: syntax.OpLiteral, Rune: []rune(s.text[to:])}}, behind...)
 		}
-		cost := rarity(s.text[from:to]) * follows(rest)
-		if to-from < window {
-			cost *= 100 // it makes the search slower for all
-		}
+		fits := follows(rest)
 		if from > 0 {
-			cost *= rarity(s.text[:from])
-		} else if s.edge {
-			cost *= 0.5
+			fits *= rarity(s.text[:from])
+		}
+		cost := rarity(s.text[from:to]) * (lookCost + fits)
+		if to-from < window {
+			cost *= 1e4 // it makes the search slower for all
 		}
 		if len(best.list) == 0 || cost < best.cost {
 			best = anchorSet{[]placed{{s, from, to, rest}}, cost}
@@ -231,8 +232,9 @@ func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
 }
 
 const (
-	minAnchor   = 2 // bytes
-	foldedRunes = 4 // of a word in any case that are spelt out together
+	minAnchor   = 2    // bytes
+	foldedRunes = 4    // of a word in any case that are spelt out together
+	lookCost    = 0.01 // of a look around an anchor, against a line that is put together and shown to the rules
 )
 
 func wordlike(c byte) bool { return c >= 0x80 || isWordByte(c) }
@@ -267,6 +269,9 @@ func (a *anchor) follows(data []byte) bool {
 		c := h[len(h)-1]
 		if len(data) == 0 || c >= 0x80 {
 			return true // in another encoding, perhaps
+		}
+		for len(data) > 1 && c != '\\' && data[len(data)-1] == '\\' {
+			data = data[:len(data)-1] // of what was escaped behind it
 		}
 		if before := data[len(data)-1]; before != c {
 			return !isWordByte(c) && encodedEnd(before)
@@ -327,9 +332,32 @@ func rarity(text string) float64 {
 	return p
 }
 
-// frequent words of healthy logs.
-var frequent = map[string]float64{"type": 5e-3, "ype": 5e-3, "code": 4e-3, "error": 4e-3, "message": 4e-3, "user": 5e-3, "data": 3e-3, "the": 5e-3, "token": 2e-3,
-	"send": 2e-3, "login": 2e-3, "request": 3e-3, "server": 2e-3, "status": 3e-3, "event": 3e-3, "statuscode": 1e-3, "failed": 1e-3, "not": 3e-3, "webim": 2e-3, "easemob": 2e-3, "agora": 2e-3, "jmessage": 2e-3, "环信": 2e-3, "声网": 2e-3, "极光": 2e-3}
+// frequent words of healthy logs, and how often one stands at one place.
+var frequent = func() map[string]float64 {
+	m := map[string]float64{}
+	add := func(often float64, words string) {
+		for _, w := range strings.Fields(words) {
+			m[strings.ToLower(w)] = often
+		}
+	}
+	add(1e-2, `type message user data code error time status info the and for not`)
+	add(1e-3, `event token login send server request response failed webim easemob agora jmessage hyphenate 环信 声网 极光
+		logger level debug warn thread http https host path method bytes trace client session service handler connection
+		connect config work worker agent mozilla windows chrome safari gecko version java null true false exception timeout
+		from file list room chat group member online device cache query text image audio value name count start stop open
+		close closed been has was with this that other already limit invalid found empty success statusCode`)
+	return m
+}()
+
+// common tells whether a text is part of a frequent word.
+func common(text string) bool {
+	for w := range frequent {
+		if strings.Contains(w, text) {
+			return true
+		}
+	}
+	return false
+}
 
 // byteShare is how often a byte stands in logs.
 var byteShare = func() (share [256]float64) {
@@ -375,8 +403,8 @@ func follows(parts []*syntax.Regexp) float64 {
 				}
 			}
 			p *= min(1, share)
-		case syntax.OpStar, syntax.OpPlus:
-			if s := n.Sub[0]; s.Op != syntax.OpCharClass || inClass(s.Rune, 'e') {
+		case syntax.OpStar, syntax.OpPlus, syntax.OpQuest:
+			if s := n.Sub[0]; s.Op != syntax.OpLiteral && s.Op != syntax.OpCharClass || inClass(s.Rune, 'e') {
 				return p // anything may be between
 			}
 		case syntax.OpCapture, syntax.OpConcat:

@@ -20,7 +20,8 @@ type searcher struct {
 	heads   [1 << 12]uint16 // by hash: 1 + index of the first entry
 	entries []windowEntry
 	sieve   sieve
-	shift   *[1 << 16]uint8 // by two bytes at a window's end: how far the next window is at least
+	fast    bool             // the assembly sifts
+	pairs   *[1 << 10]uint64 // the pairs of bytes that windows have, where there is no assembly
 }
 
 // A searched literal and the looks around it, of which one must fit.
@@ -97,8 +98,8 @@ func (s *searcher) windows() {
 		s.heads[h>>4] = uint16(len(s.entries))
 	}
 	s.sieve.fill(list, s.width, s.mask)
-	if !fastSieve {
-		s.shift = shifts(list, s.width)
+	if s.fast = fastSieve; !s.fast {
+		s.pairs = pairs(list, s.width)
 	}
 }
 
@@ -120,6 +121,9 @@ func (s *searcher) rarest(text string, chosen map[uint32]bool) (best int) {
 		p := 1.0
 		for _, c := range []byte(text[at : at+s.width]) {
 			p *= byteShare[c]
+		}
+		if common(text[at : at+s.width]) {
+			p *= 100
 		}
 		if p < least {
 			best, least = at, p
@@ -180,16 +184,13 @@ func (v *sieve) fill(windows []uint32, width int, mask uint32) {
 	}
 }
 
-// shifts is the portable sieve's table.
-func shifts(windows []uint32, width int) *[1 << 16]uint8 {
-	t := new([1 << 16]uint8)
-	for i := range t {
-		t[i] = uint8(width - 1)
-	}
+// pairs are all that windows have of two bytes.
+func pairs(windows []uint32, width int) *[1 << 10]uint64 {
+	t := new([1 << 10]uint64)
 	for _, w := range windows {
 		for at := 0; at+2 <= width; at++ {
 			pair := uint16(w >> (8 * at))
-			t[pair] = min(t[pair], uint8(width-2-at))
+			t[pair>>6] |= 1 << (pair & 63)
 		}
 	}
 	return t
@@ -224,14 +225,7 @@ func (s *searcher) each(data []byte, visit func(int) int) {
 // hit returns where an anchor begins that has its window at data[at] and fits
 // there, or -1.
 func (s *searcher) hit(data []byte, at int) int {
-	var w uint32
-	if at+window <= len(data) {
-		w = binary.LittleEndian.Uint32(data[at:]) & s.mask
-	} else {
-		for i, c := range data[at : at+s.width] {
-			w |= uint32(c) << (8 * i)
-		}
-	}
+	w := s.at(data, at)
 	for e := s.heads[windowHash(w)>>4]; e != 0; e = s.entries[e-1].next {
 		x := &s.entries[e-1]
 		lit := &s.lits[x.lit]
@@ -251,41 +245,59 @@ func (s *searcher) hit(data []byte, at int) int {
 // sift fills places with where windows may begin, and returns how many and
 // where to go on.
 func (s *searcher) sift(data []byte, places *[maxPlaces]uint32) (n, next int) {
-	if fastSieve && len(data) >= sieveBlock {
+	if s.fast && len(data) >= sieveBlock {
 		return fastSift(&s.sieve, data, places)
 	}
-	if s.shift == nil || s.width < 2 {
+	if s.pairs == nil || s.width < 3 {
 		return s.slowSift(data, places)
 	}
-	end := s.width - 2
-	at := 0
-	for at+s.width <= len(data) && n < maxPlaces {
-		if skip := s.shift[binary.LittleEndian.Uint16(data[at+end:])]; skip > 0 {
-			at += int(skip)
+	// Of the pairs at every place, every window has one at each second place, or
+	// at each third if it has four bytes.
+	step := s.width - 1
+	pairs, last := s.pairs, len(data)-s.width
+	at := step - 1 // of the pair
+	for ; at < last && n <= maxPlaces-window; at += step {
+		pair := binary.LittleEndian.Uint16(data[at:])
+		if pairs[pair>>6]&(1<<(pair&63)) == 0 {
 			continue
 		}
-		n += s.place(data, at, &places[n])
-		at++
+		for p := at - step + 1; p <= at; p++ {
+			n += s.place(data, p, &places[n])
+		}
 	}
-	return n, max(at, 1)
+	return s.sifted(data, at-step+1, n, places)
+}
+
+// sifted looks at the last places of data one by one.
+func (s *searcher) sifted(data []byte, at, n int, places *[maxPlaces]uint32) (found, next int) {
+	if n > maxPlaces-window {
+		return n, at
+	}
+	for ; at+s.width <= len(data) && n < maxPlaces; at++ {
+		n += s.place(data, at, &places[n])
+	}
+	return n, at
 }
 
 // slowSift is for the few bytes that are less than a block.
 func (s *searcher) slowSift(data []byte, places *[maxPlaces]uint32) (n, next int) {
-	at := 0
-	for ; at+s.width <= len(data) && n < maxPlaces; at++ {
-		n += s.place(data, at, &places[n])
-	}
-	return n, max(at, 1)
+	return s.sifted(data, 0, 0, places)
 }
 
 // place notes at if the bit map has the window there, and returns 1 then.
 func (s *searcher) place(data []byte, at int, into *uint32) int {
-	var w uint32
+	h := windowHash(s.at(data, at))
+	*into = uint32(at)
+	return int(s.sieve.bits[h>>3] >> (h & 7) & 1)
+}
+
+// at returns the window at data[at].
+func (s *searcher) at(data []byte, at int) (w uint32) {
+	if at+window <= len(data) {
+		return binary.LittleEndian.Uint32(data[at:]) & s.mask
+	}
 	for i, c := range data[at : at+s.width] {
 		w |= uint32(c) << (8 * i)
 	}
-	h := windowHash(w)
-	*into = uint32(at)
-	return int(s.sieve.bits[h>>3] >> (h & 7) & 1)
+	return w
 }

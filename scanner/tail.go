@@ -138,8 +138,15 @@ func (t *tail) state(k tailKey) *tailState {
 
 // read steps over one byte as it stands in the file.
 func (t *tail) read(k tailKey, b byte) *tailState {
-	if b == '\n' || b == '\r' || b == 0 {
-		return tailYes // the record may go on in the next line
+	switch {
+	case b == 0:
+		return tailYes
+	case b == '\n' || b == '\r':
+		// The record may go on in the next line; what follows there is not looked at.
+		if t.goesOn(k, b) || t.goesOn(k, '\n') {
+			return tailYes
+		}
+		return tailNo
 	}
 	switch k.mode {
 	case percent:
