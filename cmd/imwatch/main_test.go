@@ -39,6 +39,7 @@ func TestScript(t *testing.T) {
 // imports only from lines below its own.
 var layers = [][]string{
 	{"cmd/imwatch"},
+	{"internal/workload/generate", "internal/workload/patterns"},
 	{"internal/pipeline"},
 	{"internal/config"},
 	{"internal/web"},
@@ -49,7 +50,7 @@ var layers = [][]string{
 	{"internal/resolver"},
 	{"internal/tailer", "internal/reader"},
 	{"internal/finding"},
-	{"internal/redact", "internal/linetime", "internal/terminal"},
+	{"internal/redact", "internal/linetime", "internal/terminal", "internal/workload"},
 	{"scanner"},
 	{"rules"},
 	{"codes"},
