@@ -235,14 +235,22 @@ func TestReload(t *testing.T) {
 	c.until(&c.err, `"message":"ready"`)
 	events(`"one"`)
 
-	conf("  - {name: b, pfads: [x]}\n")
 	signal := func(sig syscall.Signal) {
 		if err := c.cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
 	}
-	signal(syscall.SIGHUP)
-	c.until(&c.err, "the new configuration is not used")
+	// What cannot be used is found before the old configuration stops: an unknown
+	// key, a bad pattern, a sink that cannot be opened.
+	for i, bad := range []string{"  - {name: b, pfads: [x]}\n", "  - {name: b, paths: ['/x/[']}\n", "sinkz: 1\n", "  - {name: b, paths: [/x]}\nsinks: [{type: file, path: /nowhere/at/all}]\n"} {
+		conf(bad)
+		signal(syscall.SIGHUP)
+		for end := time.Now().Add(10 * time.Second); strings.Count(c.err.String(), "the new configuration is not used") <= i; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%q was not refused: %s", bad, c.err.String())
+			}
+		}
+	}
 	put(t, filepath.Join(dir, "a.log"), "user=three "+kicked+"\n")
 	events(`"three"`)
 

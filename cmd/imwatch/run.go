@@ -65,9 +65,7 @@ type daemon struct {
 	args                   []string
 	out                    io.Writer
 	log                    zerolog.Logger
-	person                 io.Writer        // stderr, where it is a terminal; else nil
-	files                  []*sink.File     // that can be opened again
-	deliveries             []*sink.Delivery // that are to be closed
+	person                 io.Writer // stderr, where it is a terminal; else nil
 	site                   *web.Site
 	metrics                *web.Metrics
 	pprof                  bool
@@ -222,35 +220,24 @@ func (d *daemon) serve(ctx context.Context, st *store.Store, set *ruleSet, hup, 
 			return err
 		}
 	}
-	for first := true; ; first = false {
-		o, err := d.options(st, set)
-		if err != nil {
-			return err
-		}
-		if first && st.Damaged != "" {
-			o.Reread = time.Now().Add(-time.Duration(set.config.Store.MaxAge))
-		}
-		if first {
-			o.Ready = d.ready(ctx, set)
-		} else {
-			o.Ready = func() {
-				d.notice("info", "reloaded")
-				d.manager.ready()
-			}
-		}
-		next, err := d.until(ctx, st, o, hup, usr1)
-		d.metrics.Keep(states(o.Sinks))
-		for _, x := range d.deliveries {
-			if e := x.Close(); err == nil && e != nil {
-				err = e
-			}
-		}
-		d.files, d.deliveries = nil, nil
-		if next == nil || err != nil {
-			return err
-		}
-		set = next
+	next, err := d.prepare(st, set)
+	if err != nil {
+		return err
 	}
+	for first := true; next != nil && err == nil; first = false {
+		now := next
+		if first && st.Damaged != "" {
+			now.run.Reread = time.Now().Add(-time.Duration(set.config.Store.MaxAge))
+		}
+		now.run.Ready = d.ready(ctx, now.set, first)
+		if err = d.begin(st, now); err != nil {
+			return err
+		}
+		next, err = d.until(ctx, st, now, hup, usr1)
+		d.metrics.Keep(states(now.run.Sinks))
+		err = errors.Join(err, now.close())
+	}
+	return err
 }
 
 // damaged tells, as an event and in the ledger, that the store was lost.
@@ -262,75 +249,125 @@ func (d *daemon) damaged(st *store.Store) error {
 	return errors.Join(st.Lose(finding.Loss{Time: now, Path: st.Damaged, Reason: "the store was damaged"}), st.Tell(f))
 }
 
+// prepared is a configuration made ready to run: its sinks are open.
+type prepared struct {
+	set   *ruleSet
+	run   pipeline.RunOptions
+	block map[string]bool // by sink: when_full is block
+}
+
+// begin puts a configuration in use: its catalogue, the cursors of its sinks.
+func (d *daemon) begin(st *store.Store, p *prepared) error {
+	d.site.Use(p.set.codes, p.set.redactor)
+	d.metrics.Use(p.set.codes, names(p.run.Sources), p.set.rules)
+	for name, block := range p.block {
+		if err := st.Register(name, block); err != nil {
+			return err
+		}
+	}
+	return st.Forget(p.block)
+}
+
+func (p *prepared) close() (err error) {
+	for _, x := range p.run.Sinks {
+		err = errors.Join(err, x.Close())
+	}
+	return err
+}
+
+// files are those of its sinks that can be opened again.
+func (p *prepared) files() (list []*sink.File) {
+	for _, x := range p.run.Sinks {
+		if f, ok := x.Sink.(*sink.File); ok {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
 // until runs the pipeline until ctx ends, or until a signal brings a new
 // configuration that can be used; it returns that.
-func (d *daemon) until(ctx context.Context, st *store.Store, o pipeline.RunOptions, hup, usr1 <-chan os.Signal) (next *ruleSet, err error) {
+func (d *daemon) until(ctx context.Context, st *store.Store, now *prepared, hup, usr1 <-chan os.Signal) (next *prepared, err error) {
 	part, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- pipeline.Run(part, st, o) }()
+	go func() { ended <- pipeline.Run(part, st, now.run) }()
 	for {
 		select {
 		case err := <-ended:
 			return next, err
 		case <-usr1:
-			for _, f := range d.files {
+			for _, f := range now.files() {
 				if err := f.Reopen(); err != nil {
 					d.notice("error", fmt.Sprintf("open the output file again: %v", err))
 				}
 			}
 		case <-hup:
+			if next != nil {
+				continue // one is on its way
+			}
 			d.manager.reloading()
-			set, err := d.load()
-			if err != nil {
+			if next, err = d.reload(st, now.set); err != nil {
 				d.manager.keeps()
 				d.metrics.Refused()
 				d.notice("error", "the new configuration is not used, the old one goes on:\n"+err.Error())
 				continue
 			}
-			next = set
 			stop()
 		}
 	}
 }
 
-// options makes of a configuration what the pipeline needs.
-func (d *daemon) options(st *store.Store, set *ruleSet) (o pipeline.RunOptions, err error) {
+// reload reads the configuration again and prepares it whole, or changes
+// nothing.
+func (d *daemon) reload(st *store.Store, old *ruleSet) (*prepared, error) {
+	set, err := d.load()
+	if err != nil {
+		return nil, err
+	}
+	p, err := d.prepare(st, set)
+	if err != nil {
+		return nil, err
+	}
+	if c, o := set.config, old.config; c.StateDir != o.StateDir || c.Store != o.Store || c.Storm != o.Storm {
+		d.notice("warn", "state_dir, store and storm have changed: they need a restart; the rest is in use now")
+	}
+	return p, nil
+}
+
+// prepare makes of a configuration what the pipeline needs, and opens its sinks.
+func (d *daemon) prepare(st *store.Store, set *ruleSet) (*prepared, error) {
 	c := set.config
 	var scan pipeline.ScanOptions
 	if err := set.apply(&scan, nil); err != nil {
-		return o, err
+		return nil, err
 	}
-	d.site.Use(set.codes, set.redactor)
-	o = pipeline.RunOptions{Scanner: set.scanner, Resolver: scan.Resolver, Metrics: d.metrics, Notice: d.notice, Drain: drainTime, Started: d.running.Store,
+	p := &prepared{set: set, block: map[string]bool{}}
+	p.run = pipeline.RunOptions{Scanner: set.scanner, Resolver: scan.Resolver, Metrics: d.metrics, Notice: d.notice, Drain: drainTime, Started: d.running.Store,
 		Muted: func(f *finding.Finding) bool { return set.muted(f, time.Now()) }}
 	for i, s := range c.Sources {
-		start := s.StartAt
-		o.Files = append(o.Files, tailer.Source{Name: s.Name, Paths: s.Paths, Exclude: s.Exclude, StartAt: start, MaxLine: s.MaxLineBytes, RotateWait: time.Duration(s.RotateWait), Links: s.FollowSymlinks})
-		o.Sources = append(o.Sources, scan.Sources[i].Source)
+		p.run.Files = append(p.run.Files, tailer.Source{Name: s.Name, Paths: s.Paths, Exclude: s.Exclude, StartAt: s.StartAt, MaxLine: s.MaxLineBytes, RotateWait: time.Duration(s.RotateWait), Links: s.FollowSymlinks})
+		p.run.Sources = append(p.run.Sources, scan.Sources[i].Source)
 	}
-	keep := map[string]bool{}
+	if err := tailer.Check(p.run.Files); err != nil {
+		return nil, exit{exitConfig, err}
+	}
 	for i := range c.Sinks {
-		delivery, err := d.delivery(&c.Sinks[i], set)
+		x, err := d.delivery(&c.Sinks[i], set)
 		if err != nil {
-			return o, err
+			return nil, errors.Join(err, p.close())
 		}
-		d.deliveries = append(d.deliveries, delivery)
-		delivery.Queue = st
-		keep[delivery.Name] = true
-		if err := st.Register(delivery.Name, c.Sinks[i].WhenFull == "block"); err != nil {
-			return o, err
-		}
-		o.Sinks = append(o.Sinks, delivery)
+		x.Queue = st
+		p.block[x.Name] = c.Sinks[i].WhenFull == "block"
+		p.run.Sinks = append(p.run.Sinks, x)
 	}
-	d.metrics.Use(set.codes, names(o.Sources), set.rules)
-	o.Refuse = d.refuse(c)
-	return o, st.Forget(keep)
+	p.run.Refuse = refuse(c, p.files())
+	return p, nil
 }
 
 // refuse tells which files are our own and must not be read: the store, what a
 // sink writes, and what our output is redirected to.
-func (d *daemon) refuse(c *config.Config) func(os.FileInfo) bool {
+func refuse(c *config.Config, files []*sink.File) func(os.FileInfo) bool {
 	var own []os.FileInfo
 	add := func(info os.FileInfo, err error) {
 		if err == nil && info.Mode().IsRegular() {
@@ -344,7 +381,6 @@ func (d *daemon) refuse(c *config.Config) func(os.FileInfo) bool {
 	}
 	add(os.Stdout.Stat())
 	add(os.Stderr.Stat())
-	files := d.files
 	return func(info os.FileInfo) bool {
 		if slices.ContainsFunc(own, func(o os.FileInfo) bool { return os.SameFile(o, info) }) {
 			return true
@@ -357,8 +393,11 @@ func (d *daemon) refuse(c *config.Config) func(os.FileInfo) bool {
 }
 
 // ready says that every source has been swept once, and which have no files.
-func (d *daemon) ready(ctx context.Context, set *ruleSet) func() {
+func (d *daemon) ready(ctx context.Context, set *ruleSet, first bool) func() {
 	return func() {
+		if !first {
+			d.notice("info", "reloaded")
+		}
 		// The tailer calls this from the goroutine that answers about files.
 		d.wait.Go(func() {
 			debug.FreeOSMemory() // what the first sweep took
@@ -379,6 +418,9 @@ func (d *daemon) ready(ctx context.Context, set *ruleSet) func() {
 				}
 			}
 			d.manager.ready()
+			if !first {
+				return
+			}
 			if d.person != nil {
 				fmt.Fprintf(d.person, "imwatch: following %s; state in %s; Ctrl-C ends it\n", count(len(files), "file", "files"), set.config.StateDir)
 				return

@@ -28,9 +28,6 @@ func (d *daemon) delivery(c *config.Sink, set *ruleSet) (*sink.Delivery, error) 
 	if err != nil {
 		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
 	}
-	if f, ok := s.(*sink.File); ok {
-		d.files = append(d.files, f)
-	}
 	x := &sink.Delivery{Name: c.Name, Sink: s, Notice: d.notice, Letters: &sink.Letters{Path: sink.LettersPath(set.config.StateDir, c.Name)},
 		Batch:  sink.Batch{Events: c.Batch.Events, Bytes: int(c.Batch.Bytes), Wait: time.Duration(c.Batch.Wait)},
 		Retry:  sink.Retry{First: time.Duration(c.Retry.First), Last: time.Duration(c.Retry.Last)},

@@ -44,7 +44,8 @@ func Run(ctx context.Context, st *store.Store, o RunOptions) error {
 	for i := range o.Sources {
 		x.sources[o.Sources[i].Name] = &o.Sources[i]
 	}
-	t, err := tailer.New(tailer.Options{Sources: o.Files, Positions: positions, Reread: o.Reread, Refuse: o.Refuse, Notice: o.Notice, Rotated: o.Metrics.Rotated}, x.chunk, o.Ready)
+	t, err := tailer.New(tailer.Options{Sources: o.Files, Positions: positions, Reread: o.Reread, Refuse: o.Refuse, Notice: o.Notice, Rotated: o.Metrics.Rotated},
+		func(c *tailer.Chunk) (int, error) { return x.chunk(follow, c) }, o.Ready)
 	if err != nil {
 		return err
 	}
@@ -60,14 +61,22 @@ func Run(ctx context.Context, st *store.Store, o RunOptions) error {
 		sinks.Go(func() { d.Run(deliver, drained) })
 	}
 	err = t.Run(follow)
-	if e := st.Flush(); err == nil {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = nil // a full store kept a worker waiting: what it has read is read again
+	}
+	late := time.AfterFunc(o.Drain*8/10, cut)
+	defer late.Stop()
+	if e := st.Flush(deliver); err == nil {
 		err = e
 	}
 	close(drained)
-	late := time.AfterFunc(o.Drain, cut)
 	sinks.Wait()
-	late.Stop()
-	return errors.Join(err, st.Flush())
+	if err != nil {
+		return err
+	}
+	last, done := context.WithTimeout(context.WithoutCancel(ctx), o.Drain/5)
+	defer done()
+	return st.Flush(last) // the sinks' cursors
 }
 
 // RunOptions say what to follow, what to look for and where it goes.
@@ -84,7 +93,7 @@ type RunOptions struct {
 	Reread   time.Time // not zero: the store was damaged; files younger than this are read again
 	Ready    func()    // everything that was there has been found
 	Started  func(*Running)
-	Drain    time.Duration // that sinks have after the end, to deliver what is durable
+	Drain    time.Duration // after the end, to make durable what is read and deliver what is durable
 }
 
 // Running tells about a run.
@@ -133,14 +142,10 @@ type runner struct {
 	undecided map[string]*Undecided // by source
 }
 
-// ourOwn stands in every event that we write: events that come back through a
-// followed log are not read again.
-var ourOwn = []byte(`catalogue_version`)
-
 // chunk is the tailer's handler: it scans and resolves in the goroutine that
 // read, with the bytes in cache, and queues what it finds together with the
 // position behind it.
-func (x *runner) chunk(c *tailer.Chunk) (consumed int, err error) {
+func (x *runner) chunk(ctx context.Context, c *tailer.Chunk) (consumed int, err error) {
 	src := x.sources[c.Source]
 	proven := resolver.Proven(c.Proved)
 	var found []finding.Finding
@@ -149,7 +154,7 @@ func (x *runner) chunk(c *tailer.Chunk) (consumed int, err error) {
 	consumed = x.o.Scanner.Scan(c.Data, c.Final, func(b *scanner.Block) {
 		line += int64(bytes.Count(c.Data[counted:b.Start], newline))
 		counted = b.Start
-		if bytes.Contains(c.Data[b.Start:b.End], ourOwn) {
+		if !withoutOwn(b, c.Data[b.Start:b.End]) {
 			return
 		}
 		at := resolver.Place{Path: c.Path, Offset: c.Offset + int64(b.Start), Line: int(line), Truncated: c.Truncated, Read: now,
@@ -164,7 +169,7 @@ func (x *runner) chunk(c *tailer.Chunk) (consumed int, err error) {
 	}
 	p := c.Position(consumed)
 	x.storing.Store(c.Generation, true)
-	err = x.st.Append(p, found, c.Losses)
+	err = x.st.Append(ctx, p, found, c.Losses)
 	x.storing.Delete(c.Generation)
 	if err != nil {
 		return 0, err

@@ -47,6 +47,7 @@ type File struct {
 	mu   sync.Mutex
 	f    *os.File
 	size int64
+	torn bool // its last line may be: not yet looked at
 }
 
 // OpenFile opens a file to append to. max, if not 0, is the size in bytes at
@@ -76,12 +77,13 @@ func (s *File) reopen() error {
 	if s.f != nil {
 		s.f.Close() // everything in it is synced
 	}
-	s.f, s.size = f, info.Size()
-	return s.mend()
+	s.f, s.size, s.torn = f, info.Size(), true
+	return nil
 }
 
 // mend cuts off a last line that was torn by a crash: it was not delivered, and
-// is sent again.
+// is sent again. It is done before the first event is written, when nobody else
+// writes any more.
 func (s *File) mend() error {
 	const most = 64 << 10 // no event is longer
 	r, err := os.Open(s.path)
@@ -126,6 +128,12 @@ func (s *File) Send(_ context.Context, events []Event) error {
 		if err := s.reopen(); err != nil {
 			return err
 		}
+	}
+	if s.torn {
+		if err := s.mend(); err != nil {
+			return fmt.Errorf("cut off a torn last line: %w", err)
+		}
+		s.torn = false
 	}
 	if s.max > 0 && s.size > 0 && s.size+int64(b.Len()) > s.max {
 		if err := s.rotate(); err != nil {

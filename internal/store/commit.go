@@ -60,6 +60,7 @@ func (s *Store) take() (batch []item, closing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	batch, s.queue, s.queued = s.queue, nil, 0
+	clear(s.newest)
 	s.room.Broadcast()
 	return batch, s.closing
 }
@@ -192,6 +193,9 @@ func (w *writer) item(it *item) error {
 		if err := w.lose(&it.losses[i]); err != nil {
 			return err
 		}
+	}
+	if it.forget {
+		return w.tx.Bucket(bCursors).Delete([]byte(it.cursor))
 	}
 	if it.cursor != "" {
 		return w.tx.Bucket(bCursors).Put([]byte(it.cursor), key(it.to))

@@ -4,6 +4,7 @@
 package store
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -49,9 +50,10 @@ type Store struct {
 
 	mu      sync.Mutex
 	queue   []item
-	queued  int           // bytes
-	wake    chan struct{} // of the committer
-	room    *sync.Cond    // for appenders, when the queue is full or the store is
+	newest  map[string]int // by generation: where in the queue its position stands
+	queued  int            // bytes
+	wake    chan struct{}  // of the committer
+	room    *sync.Cond     // for appenders, when the queue is full or the store is
 	closing bool
 	blocked bool  // full of what a sink that may not lose anything has not taken
 	failed  error // of the last commit, while it is being tried again
@@ -77,6 +79,7 @@ type item struct {
 	losses   []finding.Loss
 	cursor   string
 	to       uint64
+	forget   bool // the cursor
 	size     int
 	urgent   bool // not only a position
 	flushed  chan struct{}
@@ -94,8 +97,8 @@ var (
 )
 
 const (
-	maxQueued   = 32 << 20 // bytes that may wait for the disk
-	maxLedger   = 10_000   // entries
+	maxQueued   = 8 << 20 // bytes that may wait for the disk; then reading stops
+	maxLedger   = 10_000  // entries
 	fileName    = "imwatch.db"
 	formatValue = "1"
 )
@@ -125,7 +128,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	path := filepath.Join(dir, fileName)
-	s := &Store{o: o, wake: make(chan struct{}, 1), changed: make(chan struct{}), cursors: map[string]*cursor{}, folds: map[string]*fold{}, done: make(chan struct{})}
+	s := &Store{o: o, wake: make(chan struct{}, 1), changed: make(chan struct{}), cursors: map[string]*cursor{}, folds: map[string]*fold{}, newest: map[string]int{}, done: make(chan struct{})}
 	s.room = sync.NewCond(&s.mu)
 	err := s.open(path)
 	var refused syscall.Errno // the disk is full, or fails: what is in the file is not the matter
@@ -346,42 +349,65 @@ func (s *Store) Positions() (list []finding.Position, err error) {
 }
 
 // Append queues a position and the findings before it, which become durable
-// together, and returns. It waits while the queue or the store is full.
-func (s *Store) Append(p finding.Position, list []finding.Finding, losses []finding.Loss) error {
-	it := item{position: &p, findings: list, losses: losses, urgent: len(list)+len(losses) > 0 || p.Done, size: 512}
+// together, and returns. While the queue or the store is full it waits with
+// findings, until ctx ends. A position alone never waits: it takes the place of
+// the one before it.
+func (s *Store) Append(ctx context.Context, p finding.Position, list []finding.Finding, losses []finding.Loss) error {
+	it := item{position: &p, findings: list, losses: losses, urgent: len(list)+len(losses) > 0 || p.Done, size: 512 + len(p.Head)}
 	for i := range list {
 		it.size += 1024 + len(list[i].Original)
 	}
-	return s.enqueue(it)
+	return s.enqueue(ctx, it, len(list) > 0 && len(losses) == 0)
 }
 
 // Tell queues a finding that no file's reading has brought.
 func (s *Store) Tell(f finding.Finding) error {
-	return s.enqueue(item{findings: []finding.Finding{f}, urgent: true, size: 1024})
+	return s.enqueue(context.Background(), item{findings: []finding.Finding{f}, urgent: true, size: 1024}, false)
 }
 
 // Lose adds to the ledger what was lost outside of a file's reading.
 func (s *Store) Lose(l ...finding.Loss) error {
-	return s.enqueue(item{losses: l, urgent: true, size: 256})
+	return s.enqueue(context.Background(), item{losses: l, urgent: true, size: 256}, false)
 }
 
-func (s *Store) enqueue(it item) error {
+func (s *Store) enqueue(ctx context.Context, it item, wait bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for (s.queued > maxQueued || s.blocked && len(it.findings) > 0) && !s.closing {
-		s.room.Wait()
+	if wait && (s.queued > maxQueued || s.blocked) {
+		wake := context.AfterFunc(ctx, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.room.Broadcast()
+		})
+		defer wake()
+		for (s.queued > maxQueued || s.blocked) && !s.closing && ctx.Err() == nil {
+			s.room.Wait()
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 	}
 	if s.closing {
 		return ErrClosed
 	}
-	s.queue = append(s.queue, it)
-	s.queued += it.size
 	if it.urgent || it.flushed != nil {
 		select {
 		case s.wake <- struct{}{}:
 		default:
 		}
 	}
+	if p := it.position; p != nil {
+		if i, ok := s.newest[p.Generation]; ok {
+			if len(it.findings)+len(it.losses) == 0 {
+				s.queue[i].position = p
+				return nil
+			}
+			s.queue[i].position = nil // all of the queue becomes durable at once
+		}
+		s.newest[p.Generation] = len(s.queue)
+	}
+	s.queue = append(s.queue, it)
+	s.queued += it.size
 	return nil
 }
 
@@ -403,7 +429,7 @@ func (s *Store) Register(sink string, block bool) error {
 	if ok {
 		return nil
 	}
-	return s.enqueue(item{cursor: sink, to: c.at, urgent: true})
+	return s.enqueue(context.Background(), item{cursor: sink, to: c.at, urgent: true}, false)
 }
 
 // Forget drops the cursors of sinks that are not in the list: they would keep
@@ -418,17 +444,12 @@ func (s *Store) Forget(keep map[string]bool) error {
 		}
 	}
 	s.mu.Unlock()
-	if len(gone) == 0 {
-		return nil
-	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range gone {
-			if err := tx.Bucket(bCursors).Delete([]byte(name)); err != nil {
-				return err
-			}
+	for _, name := range gone {
+		if err := s.enqueue(context.Background(), item{cursor: name, forget: true, urgent: true}, false); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // Next returns up to n findings behind a sink's cursor, and the number that
@@ -483,16 +504,18 @@ func (s *Store) Delivered(sink string, to uint64) error {
 		s.room.Broadcast()
 	}
 	s.mu.Unlock()
-	return s.enqueue(item{cursor: sink, to: to, urgent: true})
+	return s.enqueue(context.Background(), item{cursor: sink, to: to, urgent: true}, false)
 }
 
-// Flush waits until everything queued is durable.
-func (s *Store) Flush() error {
+// Flush waits until everything queued is durable, or ctx ends.
+func (s *Store) Flush(ctx context.Context) error {
 	flushed := make(chan struct{})
-	if err := s.enqueue(item{flushed: flushed}); err != nil {
+	if err := s.enqueue(ctx, item{flushed: flushed}, false); err != nil {
 		return err
 	}
 	select {
+	case <-ctx.Done():
+		return fmt.Errorf("the store in %s could not be written in time; what was read last will be read again: %w", s.Dir(), ctx.Err())
 	case <-flushed:
 		return nil
 	case <-s.done:

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -31,7 +32,7 @@ func closed(t *testing.T, s *Store) {
 
 func flush(t *testing.T, s *Store) {
 	t.Helper()
-	if err := s.Flush(); err != nil {
+	if err := s.Flush(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -43,7 +44,7 @@ func found(id int, user string) finding.Finding {
 
 func add(t *testing.T, s *Store, offset int64, list ...finding.Finding) {
 	t.Helper()
-	if err := s.Append(finding.Position{Generation: "g", Source: "s", Path: "a.log", Offset: offset, Seen: time.Now()}, list, nil); err != nil {
+	if err := s.Append(context.Background(), finding.Position{Generation: "g", Source: "s", Path: "a.log", Offset: offset, Seen: time.Now()}, list, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -262,7 +263,7 @@ func TestBlock(t *testing.T) {
 		for i := range n {
 			f := found(i, "bob")
 			f.Original = strings.Repeat("x", 2000)
-			if err := s.Append(finding.Position{Generation: "g"}, []finding.Finding{f}, nil); err != nil {
+			if err := s.Append(context.Background(), finding.Position{Generation: "g"}, []finding.Finding{f}, nil); err != nil {
 				done <- err
 				return
 			}
@@ -321,11 +322,11 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	f := found(1, "bob")
 	for i := 0; b.Loop(); i++ {
-		if err := s.Append(finding.Position{Generation: "g", Offset: int64(i)}, []finding.Finding{f}, nil); err != nil {
+		if err := s.Append(context.Background(), finding.Position{Generation: "g", Offset: int64(i)}, []finding.Finding{f}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
-	if err := s.Flush(); err != nil {
+	if err := s.Flush(context.Background()); err != nil {
 		b.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -58,10 +58,13 @@ func newSource(o *Source) (*source, error) {
 		}
 		s.globs = append(s.globs, g)
 	}
+	s.Exclude = slices.Clone(o.Exclude)
 	for i, p := range s.Exclude {
-		if abs, err := filepath.Abs(p); err == nil {
-			s.Exclude[i] = abs
+		abs, err := filepath.Abs(p)
+		if err != nil || !doublestar.ValidatePathPattern(abs) {
+			return nil, fmt.Errorf("source %s: exclude %q is no pattern", o.Name, p)
 		}
+		s.Exclude[i] = abs
 	}
 	return s, nil
 }

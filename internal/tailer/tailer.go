@@ -177,6 +177,16 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	return &Tailer{t}, nil
 }
 
+// Check tells whether sources can be followed: their patterns, not their files.
+func Check(sources []Source) error {
+	for i := range sources {
+		if _, err := newSource(&sources[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Run follows until ctx ends, then waits for the turns under way, or until the
 // handler fails.
 func (x *Tailer) Run(ctx context.Context) error { return x.t.run(ctx) }

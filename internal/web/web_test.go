@@ -69,7 +69,7 @@ func tell(t *testing.T, s *Site, list ...finding.Finding) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Store.Flush(); err != nil {
+	if err := s.Store.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
