@@ -438,7 +438,7 @@ func (s *Store) Forget(keep map[string]bool) error {
 	s.mu.Lock()
 	var gone []string
 	for name := range s.cursors {
-		if !keep[name] {
+		if _, ok := keep[name]; !ok {
 			gone = append(gone, name)
 			delete(s.cursors, name)
 		}
