@@ -54,7 +54,7 @@ func (b *builder) add(files []*file) (problems []Problem) {
 			continue // another family's, under this one's name
 		}
 		for _, c := range b.complaints(e) {
-			problems = append(problems, at.file.problem(at.i, e.Key()+": "+c.what, c.hint))
+			problems = append(problems, at.file.problem(at.i, c.at, e.Key()+": "+c.what, c.hint))
 		}
 	}
 	return append(problems, b.sharedHints()...)
@@ -62,7 +62,7 @@ func (b *builder) add(files []*file) (problems []Problem) {
 
 func (b *builder) addFamily(f *file) (problems []Problem) {
 	fam := f.Family
-	say := func(what, hint string) { problems = append(problems, f.problem(-1, what, hint)) }
+	say := func(what, hint string) { problems = append(problems, f.problem(-1, "", what, hint)) }
 	switch {
 	case fam.ID == "":
 		say("no family", "begin the file with: family: NAME")
@@ -85,7 +85,7 @@ func (b *builder) addFamily(f *file) (problems []Problem) {
 }
 
 func (b *builder) addEntry(f *file, i int, e *Entry) *Problem {
-	bad := func(what, hint string) *Problem { p := f.problem(i, what, hint); return &p }
+	bad := func(what, hint string) *Problem { p := f.problem(i, "code", what, hint); return &p }
 	if b.families[e.Family] == nil {
 		return bad(fmt.Sprintf("family %q is not described", e.Family), "put name, about, see and vendor into a family.yaml beside this file")
 	}
@@ -98,7 +98,7 @@ func (b *builder) addEntry(f *file, i int, e *Entry) *Problem {
 			if !ok {
 				return bad(e.Key()+" is in the catalogue already", "an overlay has only level, owner, runbook and hints")
 			}
-			return bad(e.Key()+" stands here and in "+fmt.Sprintf("%s:%d", at.file.name, at.file.line(at.i)), "one code with two meanings needs two symbols, or another http_status or other texts; otherwise merge the two")
+			return bad(e.Key()+" stands here and in "+fmt.Sprintf("%s:%d", at.file.name, at.file.line(at.i, "code")), "one code with two meanings needs two symbols, or another http_status or other texts; otherwise merge the two")
 		}
 	}
 	b.byKey[e.Key()] = append(b.byKey[e.Key()], e)
@@ -162,9 +162,9 @@ func (b *builder) share() (problems []Problem) {
 		from := b.named(e.SameAs, e.Symbol)
 		switch {
 		case from == nil:
-			problems = append(problems, at.file.problem(at.i, fmt.Sprintf("%s is the same as %q, which is no entry", e.Key(), e.SameAs), "write family/code of an entry"))
+			problems = append(problems, at.file.problem(at.i, "same_as", fmt.Sprintf("%s is the same as %q, which is no entry", e.Key(), e.SameAs), "write family/code of an entry"))
 		case from.SameAs != "":
-			problems = append(problems, at.file.problem(at.i, fmt.Sprintf("%s is the same as %s, which is itself the same as %s", e.Key(), e.SameAs, from.SameAs), "name "+from.SameAs))
+			problems = append(problems, at.file.problem(at.i, "same_as", fmt.Sprintf("%s is the same as %s, which is itself the same as %s", e.Key(), e.SameAs, from.SameAs), "name "+from.SameAs))
 		default:
 			e.inherit(from)
 		}
@@ -206,16 +206,20 @@ func (b *builder) named(key, symbol string) *Entry {
 	return nil
 }
 
-type complaint struct{ what, hint string }
+// A complaint is what is wrong with an entry, and at which of its keys.
+type complaint struct{ at, what, hint string }
 
 // complaints holds one entry against what every entry must have.
 func (b *builder) complaints(e *Entry) (list []complaint) {
-	say := func(hint, format string, args ...any) {
-		list = append(list, complaint{fmt.Sprintf(format, args...), hint})
+	say := func(at, hint, format string, args ...any) {
+		list = append(list, complaint{at, fmt.Sprintf(format, args...), hint})
 	}
 	oneOf := func(key, v string, allowed []string) {
-		if !slices.Contains(allowed, v) {
-			say("one of: "+strings.Join(allowed, ", "), "%s is %q", key, v)
+		switch {
+		case v == "":
+			say(key, "one of: "+strings.Join(allowed, ", "), "%s is missing", key)
+		case !slices.Contains(allowed, v):
+			say(key, "one of: "+strings.Join(allowed, ", "), "%s is %q", key, v)
 		}
 	}
 	oneOf("level", e.Level, Levels)
@@ -223,50 +227,62 @@ func (b *builder) complaints(e *Entry) (list []complaint) {
 	oneOf("retryable", e.Retryable, Retryables)
 	oneOf("scope", e.Scope, Scopes)
 	oneOf("owner", e.Owner, Owners)
-	for _, d := range e.Documents {
-		oneOf("document", d, Documents)
+	for i, d := range e.Documents {
+		if !slices.Contains(Documents, d) {
+			say(part("documents", i), "one of: "+strings.Join(Documents, ", "), "document is %q", d)
+		}
 	}
 	if e.Status && e.Level != "info" {
-		say("a status is no error: level: info, or drop status: true", "a status has level %s", e.Level)
+		say("level", "a status is no error: level: info, or drop status: true", "a status has level %s", e.Level)
 	}
 	if e.Status != (e.Category == "status") {
-		say("status: true and category: status go together", "status is %v, category is %s", e.Status, e.Category)
+		say("category", "status: true and category: status go together", "status is %v, category is %s", e.Status, e.Category)
 	}
 	if e.HTTP != 0 && (e.HTTP < 100 || e.HTTP > 599) {
-		say("the three digits of the REST answer, such as 401", "http_status is %d", e.HTTP)
+		say("http_status", "the three digits of the REST answer, such as 401", "http_status is %d", e.HTTP)
 	}
-	for _, x := range e.Texts {
+	for i, x := range e.Texts {
 		if len(x) < 4 || strings.ContainsAny(x, "|\t\n") {
-			say("at least four characters of the server's message, without | and tabs", "text %q tells nothing apart", x)
+			say(part("texts", i), "at least four characters of the server's message, without | and tabs", "text %q tells nothing apart", x)
 		}
 	}
-	for _, l := range e.Links {
+	for i, l := range e.Links {
 		if !isURL(l) {
-			say("an address that begins with https://", "link %q is not a URL", l)
+			say(part("links", i), "an address that begins with https://", "link %q is not a URL", l)
 		}
 	}
-	for _, c := range e.Consequence {
+	for i, c := range e.Consequence {
 		key := c
 		if !strings.Contains(key, "/") {
 			key = e.Family + "/" + c
 		}
 		if len(b.byKey[key]) == 0 {
-			say("name a code of this family, or family/code", "consequence_of names %q, which is no entry", c)
+			say(part("consequence_of", i), "name a code of this family, or family/code", "consequence_of names %q, which is no entry", c)
 		}
 	}
 	for _, lang := range []string{"en", "zh"} {
+		if e.In(lang).empty() {
+			say("code", "write the texts in this language too, not by translating the other", "%s is missing", lang)
+			continue
+		}
 		for _, c := range textComplaints(e, e.In(lang), lang) {
-			say(c.hint, "%s: %s", lang, c.what)
+			say(lang+"."+c.at, c.hint, "%s: %s", lang, c.what)
 		}
 	}
+	if e.EN.empty() || e.ZH.empty() {
+		return list
+	}
 	if len(e.EN.Causes) != len(e.ZH.Causes) || len(e.EN.Hints) != len(e.ZH.Hints) {
-		say("say the same things in both languages", "%d causes and %d hints in English, %d and %d in Chinese", len(e.EN.Causes), len(e.EN.Hints), len(e.ZH.Causes), len(e.ZH.Hints))
+		say("code", "say the same things in both languages", "%d causes and %d hints in English, %d and %d in Chinese", len(e.EN.Causes), len(e.EN.Hints), len(e.ZH.Causes), len(e.ZH.Hints))
 	}
 	if (e.EN.Versions == "") != (e.ZH.Versions == "") || (e.EN.Readings == "") != (e.ZH.Readings == "") {
-		say("give versions and readings in both languages or in none", "versions or readings in one language only")
+		say("code", "give versions and readings in both languages or in none", "versions or readings in one language only")
 	}
 	return list
 }
+
+// part is a key of a list's i-th item, as a YAML path has it.
+func part(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
 
 var han = regexp.MustCompile(`\p{Han}`)
 
@@ -274,45 +290,50 @@ var han = regexp.MustCompile(`\p{Han}`)
 var emptyHints = regexp.MustCompile(`(?i)^(check the (error )?code|try again( later)?|retry( later)?|contact (the )?(vendor|support|administrator)|请?(稍后)?重试|联系(客服|技术支持|管理员)|检查错误码)[.。!！]?$`)
 
 func textComplaints(e *Entry, t *Text, lang string) (list []complaint) {
-	say := func(what, hint string) { list = append(list, complaint{what, hint}) }
-	need := func(key, v string) {
+	say := func(at, what, hint string) { list = append(list, complaint{at, what, hint}) }
+	need := func(at, key, v string) {
 		if strings.TrimSpace(v) == "" {
-			say(key+" is missing", "write it; codes/README.md says what belongs there")
+			say(at, key+" is missing", "write it; codes/README.md says what belongs there")
 		} else if lang == "zh" && !han.MatchString(v) {
-			say(key+" has no Chinese in it", "write it in Chinese")
+			say(at, key+" has no Chinese in it", "write it in Chinese")
 		}
 	}
-	need("title", t.Title)
-	need("meaning", t.Meaning)
-	need("user_sees", t.UserSees)
+	need("title", "title", t.Title)
+	need("meaning", "meaning", t.Meaning)
+	need("user_sees", "user_sees", t.UserSees)
 	if utf8.RuneCountInString(t.Title) > 72 {
-		say("title is longer than 72 characters", "say what happened in a few words; the rest goes into meaning")
+		say("title", "title is longer than 72 characters", "say what happened in a few words; the rest goes into meaning")
 	}
 	if !e.Status {
-		need("check", t.Check)
+		need("check", "check", t.Check)
 		if len(t.Causes) == 0 {
-			say("no causes", "list them, most likely first, each with how to tell it")
+			say("causes", "no causes", "list them, most likely first, each with how to tell it")
 		}
 		if len(t.Hints) == 0 {
-			say("no hints", "name something to look at or change: a console page, an SDK option, a REST call, a log field")
+			say("hints", "no hints", "name something to look at or change: a console page, an SDK option, a REST call, a log field")
 		}
 	}
 	for i, c := range t.Causes {
-		need(fmt.Sprintf("cause %d", i+1), c.Cause)
+		need(part("causes", i)+".cause", fmt.Sprintf("cause %d", i+1), c.Cause)
 		if len(t.Causes) > 1 {
-			need(fmt.Sprintf("tell of cause %d", i+1), c.Tell)
+			need(part("causes", i)+".tell", fmt.Sprintf("tell of cause %d", i+1), c.Tell)
 		}
 	}
 	for i, h := range t.Hints {
-		need(fmt.Sprintf("hint %d", i+1), h)
+		need(part("hints", i), fmt.Sprintf("hint %d", i+1), h)
 		if emptyHints.MatchString(strings.TrimSpace(h)) {
-			say(fmt.Sprintf("hint %d tells nothing: %q", i+1, h), "name something to look at or change: a console page, an SDK option, a REST call, a log field")
+			say(part("hints", i), fmt.Sprintf("hint %d tells nothing: %q", i+1, h), "name something to look at or change: a console page, an SDK option, a REST call, a log field")
 		}
 	}
 	if t.In("{{") {
-		say("a double brace", "words of the family are written {console}")
+		say("title", "a double brace", "words of the family are written {console}")
 	}
 	return list
+}
+
+// empty tells whether nothing is written at all.
+func (t *Text) empty() bool {
+	return t.Title+t.Meaning+t.UserSees+t.Check == "" && t.Causes == nil && t.Hints == nil
 }
 
 // In tells whether any text of t contains s.
@@ -327,24 +348,29 @@ func (t *Text) In(s string) bool {
 // sharedHints refuses a hint that stands in too many entries. What an entry
 // has by same_as is not counted: there it is one text.
 func (b *builder) sharedHints() (problems []Problem) {
-	users := map[string][]*Entry{}
+	type use struct {
+		e    *Entry
+		part string
+	}
+	users := map[string][]use{}
 	for _, e := range b.entries {
 		if _, own := b.where[e]; !own {
 			continue
 		}
 		for _, lang := range []string{"en", "zh"} {
-			for _, h := range e.In(lang).Hints {
+			for i, h := range e.In(lang).Hints {
 				if from := b.named(e.SameAs, e.Symbol); from != nil && slices.Contains(from.In(lang).Hints, h) {
 					continue
 				}
-				users[h] = append(users[h], e)
+				users[h] = append(users[h], use{e, part(lang+".hints", i)})
 			}
 		}
 	}
 	for _, h := range slices.Sorted(maps.Keys(users)) {
 		if list := users[h]; len(list) > maxSharedHint {
-			at := b.where[list[maxSharedHint]]
-			problems = append(problems, at.file.problem(at.i, fmt.Sprintf("a hint stands in %d entries: %q", len(list), h), "say what to do about this code; at most three entries may share a hint"))
+			last := list[maxSharedHint]
+			at := b.where[last.e]
+			problems = append(problems, at.file.problem(at.i, last.part, fmt.Sprintf("%s: a hint stands in %d entries: %q", last.e.Key(), len(list), h), "say what to do about this code; at most three entries may share a hint"))
 		}
 	}
 	return problems

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 const testFamily = `family: acme-web
@@ -55,7 +57,7 @@ func TestComplaints(t *testing.T) {
 		{"good", testEntry, ""},
 		{"unknown key", strings.Replace(testEntry, "owner:", "ower:", 1), `codes.yaml:9:5: unknown key "ower"`},
 		{"missing field", strings.Replace(testEntry, "      meaning: It happened.\n", "", 1), "codes.yaml:3: acme-web/7: en: meaning is missing"},
-		{"missing language", testEntry[:strings.Index(testEntry, "    zh:")], "acme-web/7: zh: title is missing"},
+		{"missing language", testEntry[:strings.Index(testEntry, "    zh:")], "acme-web/7: zh is missing"},
 		{"English for Chinese", strings.Replace(testEntry, "title: 第七种错误", "title: The seventh", 1), "acme-web/7: zh: title has no Chinese in it"},
 		{"duplicate", testEntry + testEntry, "acme-web/7 stands here and in acme-web/codes.yaml:3"},
 		{"status above info", strings.Replace(strings.Replace(testEntry, "    level", "    status: true\n    level", 1), "category: auth", "category: status", 1), "acme-web/7: a status has level error"},
@@ -85,6 +87,30 @@ func TestComplaints(t *testing.T) {
 			all := strings.Join(said, "\n")
 			if test.want == "" && all != "" || !strings.Contains(all, test.want) {
 				t.Errorf("got  %s\nwant %s", all, test.want)
+			}
+		})
+	}
+}
+
+// TestRefused holds the loader against testdata/refused.txtar, word for word.
+func TestRefused(t *testing.T) {
+	archive, err := txtar.ParseFile("testdata/refused.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	family, pairs := archive.Files[0], archive.Files[1:]
+	if family.Name != "family.yaml" || len(pairs) < 2 {
+		t.Fatalf("%s is first of %d files", family.Name, len(archive.Files))
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		t.Run(pairs[i].Name, func(t *testing.T) {
+			_, problems := Load(fstest.MapFS{family.Name: {Data: family.Data}, pairs[i].Name: {Data: pairs[i].Data}})
+			got := ""
+			for _, p := range problems {
+				got += p.Error() + "\n"
+			}
+			if want := string(pairs[i+1].Data); got != want {
+				t.Errorf("got\n%swant\n%s", got, want)
 			}
 		})
 	}

@@ -54,23 +54,27 @@ type file struct {
 	ast  *ast.File
 }
 
-// line returns where the i-th entry begins, 1-based.
-func (f *file) line(i int) int {
-	p, err := yaml.PathString(fmt.Sprintf("$.codes[%d].code", i))
-	if err != nil {
-		return 0
+// line returns where a part of the i-th entry stands, 1-based: a key such as
+// level or en.hints[0], or where the entry begins if it has no such part.
+func (f *file) line(i int, part string) int {
+	for _, at := range []string{part, "code"} {
+		p, err := yaml.PathString(fmt.Sprintf("$.codes[%d].%s", i, at))
+		if err != nil {
+			continue
+		}
+		if node, err := p.FilterFile(f.ast); err == nil && node != nil {
+			return node.GetToken().Position.Line
+		}
 	}
-	node, err := p.FilterFile(f.ast)
-	if err != nil || node == nil {
-		return 0
-	}
-	return node.GetToken().Position.Line
+	return 0
 }
 
-func (f *file) problem(i int, what, hint string) Problem {
+// problem is a complaint about a part of the i-th entry, or with i < 0 about
+// the whole file.
+func (f *file) problem(i int, part, what, hint string) Problem {
 	p := Problem{File: f.name, What: what, Hint: hint}
 	if i >= 0 {
-		p.Line = f.line(i)
+		p.Line = f.line(i, part)
 	}
 	if p.Line > 0 && p.Line <= len(f.src) {
 		p.Snippet = strings.TrimSpace(f.src[p.Line-1])
@@ -87,6 +91,9 @@ func parse(name string, data []byte) (*file, *Problem) {
 	}
 	if err != nil {
 		p := YAMLProblem(name, err, "codes/README.md lists the keys; indentation counts in YAML")
+		if 0 < p.Line && p.Line <= len(f.src) {
+			p.Snippet = strings.TrimSpace(f.src[p.Line-1])
+		}
 		return nil, &p
 	}
 	for _, w := range []*Words{&f.Name, &f.About} {

@@ -3,6 +3,7 @@ package codes
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -67,8 +68,8 @@ func overlay(f *file, base []*Entry, replaced map[*Entry]bool) (*file, []Problem
 			replaced[base[at]] = true
 			rest.Codes = append(rest.Codes, e)
 		default:
-			if what := notPartial(&e); what != "" {
-				problems = append(problems, f.problem(i, fmt.Sprintf("%s is in the catalogue, and %s cannot be changed by an overlay", e.Key(), what), "an overlay has level, owner, runbook and hints; to replace the whole entry put override: true at the head of the file"))
+			if at, what := notPartial(&e); what != "" {
+				problems = append(problems, f.problem(i, at, fmt.Sprintf("%s is in the catalogue, and %s cannot be changed by an overlay", e.Key(), what), "an overlay has level, owner, runbook and hints; to replace the whole entry put override: true at the head of the file"))
 				continue
 			}
 			changed := *base[at]
@@ -79,38 +80,64 @@ func overlay(f *file, base []*Entry, replaced map[*Entry]bool) (*file, []Problem
 	return &rest, problems
 }
 
-// notPartial names a key of an overlay that may stand only in a whole entry.
-func notPartial(e *Entry) string {
-	for name, given := range map[string]bool{
-		"category": e.Category != "", "retryable": e.Retryable != "", "scope": e.Scope != "", "status": e.Status,
-		"same_as": e.SameAs != "", "retired": e.Retired != "", "documents": e.Documents != nil, "links": e.Links != nil,
-		"consequence_of": e.Consequence != nil, "aliases": e.Aliases != nil,
-		"a text other than hints": e.EN.Title+e.EN.Meaning+e.EN.UserSees+e.EN.Check+e.EN.Versions+e.EN.Readings+
-			e.ZH.Title+e.ZH.Meaning+e.ZH.UserSees+e.ZH.Check+e.ZH.Versions+e.ZH.Readings != "" || e.EN.Causes != nil || e.ZH.Causes != nil,
+// notPartial names a key of an overlay that may stand only in a whole entry,
+// as a YAML path and in words.
+func notPartial(e *Entry) (at, what string) {
+	for _, k := range []struct {
+		key   string
+		given bool
+	}{
+		{"category", e.Category != ""}, {"retryable", e.Retryable != ""}, {"scope", e.Scope != ""}, {"status", e.Status},
+		{"same_as", e.SameAs != ""}, {"retired", e.Retired != ""}, {"documents", e.Documents != nil}, {"links", e.Links != nil},
+		{"consequence_of", e.Consequence != nil}, {"aliases", e.Aliases != nil}, {"http_status", e.HTTP != 0}, {"texts", e.Texts != nil},
 	} {
-		if given {
-			return name
+		if k.given {
+			return k.key, k.key
 		}
 	}
-	return ""
+	for _, lang := range []string{"en", "zh"} {
+		t := e.In(lang)
+		for _, k := range []struct{ key, text string }{{"title", t.Title}, {"meaning", t.Meaning}, {"user_sees", t.UserSees}, {"check", t.Check}, {"versions", t.Versions}, {"readings", t.Readings}} {
+			if k.text != "" {
+				return lang + "." + k.key, lang + "." + k.key
+			}
+		}
+		if t.Causes != nil {
+			return lang + ".causes", lang + ".causes"
+		}
+	}
+	return "", ""
 }
 
 // apply changes an entry by an overlay. Hints may be given in one language: they
 // are the user's own, for their own people.
 func apply(f *file, i int, to, o *Entry) (problems []Problem) {
-	if o.Level != "" && LevelRank(o.Level) < 0 {
-		problems = append(problems, f.problem(i, fmt.Sprintf("level is %q", o.Level), "one of: "+strings.Join(Levels, ", ")))
-		o.Level = ""
+	bad := func(at, what, hint string) { problems = append(problems, f.problem(i, at, o.Key()+": "+what, hint)) }
+	switch {
+	case o.Level != "" && LevelRank(o.Level) < 0:
+		bad("level", fmt.Sprintf("level is %q", o.Level), "one of: "+strings.Join(Levels, ", "))
+	case o.Level != "" && to.Status && o.Level != "info":
+		bad("level", "a status has level "+o.Level, "a status is no error; to be told of it, set statuses: true for the source")
+	case o.Level != "":
+		to.Level = o.Level
 	}
-	own := func(to *string, v string) {
-		if v != "" {
-			*to = v
+	switch {
+	case o.Owner != "" && !slices.Contains(Owners, o.Owner):
+		bad("owner", fmt.Sprintf("owner is %q", o.Owner), "one of: "+strings.Join(Owners, ", "))
+	case o.Owner != "":
+		to.Owner = o.Owner
+	}
+	if o.Runbook != "" {
+		to.Runbook = o.Runbook
+	}
+	for _, lang := range []string{"en", "zh"} {
+		for n, h := range o.In(lang).Hints {
+			if strings.TrimSpace(h) == "" || emptyHints.MatchString(strings.TrimSpace(h)) {
+				bad(part(lang+".hints", n), fmt.Sprintf("%s: hint %d tells nothing: %q", lang, n+1, h), "name something to look at or change: a console page, an SDK option, a REST call, a log field")
+			}
 		}
 	}
-	own(&to.Level, o.Level)
-	own(&to.Owner, o.Owner)
-	own(&to.Runbook, o.Runbook)
-	to.EN.Hints = append(append([]string(nil), o.EN.Hints...), to.EN.Hints...)
-	to.ZH.Hints = append(append([]string(nil), o.ZH.Hints...), to.ZH.Hints...)
+	to.EN.Hints = append(slices.Clone(o.EN.Hints), to.EN.Hints...)
+	to.ZH.Hints = append(slices.Clone(o.ZH.Hints), to.ZH.Hints...)
 	return problems
 }
