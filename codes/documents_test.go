@@ -60,6 +60,27 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// TestNewer: the codes that today's SDKs and the vendor's application have and
+// no published table lists.
+func TestNewer(t *testing.T) {
+	cat, _ := Load(os.DirFS("."))
+	for family, list := range map[string]string{
+		"easemob-web":    "54 56 57 203 214 220 222 223 407 408 409 410 411 513 514 608 1303 1400",
+		"agora-chat-web": "54 56 57 203 222 223 608 1303 1400",
+		"jmessage-web":   "880502 880603 880703 880803 880804 881002 881103 881104 881201 881202 881301 898000 898003",
+	} {
+		for code := range strings.FieldsSeq(list) {
+			e := cat.Entry(family, code, "")
+			switch {
+			case e == nil:
+				t.Errorf("%s/%s: no entry", family, code)
+			case len(e.Documents) == 0 || slices.ContainsFunc(e.Documents, func(d string) bool { return slices.Contains(WebDocuments, d) }):
+				t.Errorf("%s: documents are %v", e.Key(), e.Documents)
+			}
+		}
+	}
+}
+
 // TestTables holds the catalogue against the tables of native, REST and server
 // codes: each row has its entry under every name it gives, and each message of
 // the REST servers picks an entry that says it.

@@ -150,8 +150,8 @@ func writeCSV(w io.Writer, list []*codes.Entry) error {
 	return out.WriteAll(records)
 }
 
-// stats counts entries by family, and for each document how many of its codes
-// are in the catalogue.
+// stats counts entries by family, for each document how many of its codes are
+// in the catalogue, and what the vendors' published Web tables lack.
 func stats(w io.Writer, cat *codes.Catalogue) error {
 	cells := [][]string{{"FAMILY", "ENTRIES", "ERRORS", "STATUSES", "RETIRED"}}
 	documents := map[string]int{}
@@ -176,18 +176,42 @@ func stats(w io.Writer, cat *codes.Catalogue) error {
 	}
 	docs := [][]string{{"DOCUMENT", "ROWS", "COVERED"}}
 	for _, d := range codes.Documents {
-		if total, ok := codes.DocumentRows[d]; ok {
-			docs = append(docs, []string{d, fmt.Sprint(total), fmt.Sprint(documents[d])})
-		} else {
-			docs = append(docs, []string{d, "-", fmt.Sprint(documents[d])})
+		total := "-"
+		if n, ok := codes.DocumentRows[d]; ok {
+			total = fmt.Sprint(n)
+		}
+		docs = append(docs, []string{d, total, fmt.Sprint(documents[d])})
+	}
+	rows, covered := 0, 0
+	for _, d := range codes.WebDocuments {
+		rows, covered = rows+codes.DocumentRows[d], covered+documents[d]
+	}
+	if err := writeTables(w, cells, docs); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%d of the %d rows of the vendors' %d Web documents, and %d codes that only their SDKs and applications have.\n",
+		covered, rows, len(codes.WebDocuments), unpublished(cat))
+	return err
+}
+
+// unpublished counts the entries of Web SDKs that none of the vendors' tables
+// lists. What two families share is one.
+func unpublished(cat *codes.Catalogue) (n int) {
+	for _, e := range cat.All() {
+		listed := slices.ContainsFunc(e.Documents, func(d string) bool { return slices.Contains(codes.WebDocuments, d) })
+		if cat.Family(e.Family).Platform == "web" && !listed && len(e.Documents) > 0 && (e.SameAs == "" || strings.HasPrefix(e.SameAs, e.Family+"/")) {
+			n++
 		}
 	}
-	for _, t := range [][][]string{cells, {}, docs} {
-		if len(t) == 0 {
+	return n
+}
+
+func writeTables(w io.Writer, tables ...[][]string) error {
+	for i, t := range tables {
+		if i > 0 {
 			if _, err := fmt.Fprintln(w); err != nil {
 				return err
 			}
-			continue
 		}
 		widths := columns(t)
 		for _, line := range t {
