@@ -184,6 +184,9 @@ func (p *statusPrinter) print(s *web.Status) {
 		if x.Letters > 0 {
 			text += fmt.Sprintf(", %d refused for good", x.Letters)
 		}
+		if x.Late > 0 {
+			text += fmt.Sprintf(", %d of them too late for their own time", x.Late)
+		}
 		p.line("sink", "%s", text)
 		if x.Error != "" {
 			p.more(terminal.Red, "failing since %s, %s: %s", x.Since.Local().Format("15:04:05"), count(int(x.Attempts), "attempt", "attempts"), x.Error)

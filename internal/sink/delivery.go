@@ -83,9 +83,11 @@ type State struct {
 	Letters  int64            `json:"dead_letters,omitempty"`
 	Errors   map[string]int64 `json:"errors,omitempty"` // by class
 	Error    string           `json:"error,omitempty"`
+	Class    string           `json:"class,omitempty"` // its class
 	Since    time.Time        `json:"since,omitzero"`
 	Attempts int64            `json:"attempts,omitempty"`
 	Probing  bool             `json:"probing,omitempty"`
+	Late     int64            `json:"late,omitempty"` // sent under the time of reading, for the other side's window was over
 }
 
 // State tells how the delivery does.
@@ -94,6 +96,9 @@ func (d *Delivery) State() State {
 	defer d.mu.Unlock()
 	s := d.state
 	s.Errors = maps.Clone(s.Errors)
+	if l, ok := d.Sink.(interface{ Late() int64 }); ok {
+		s.Late = l.Late()
+	}
 	return s
 }
 
@@ -291,7 +296,7 @@ func (d *Delivery) failing(ctx context.Context, err error) bool {
 	d.state.Probing = d.inRow >= openAfter
 	news := d.state.Error == ""
 	if news {
-		d.state.Error, d.state.Since = text, time.Now().UTC()
+		d.state.Error, d.state.Class, d.state.Since = text, class, time.Now().UTC()
 	}
 	wait := d.wait(class, err)
 	d.mu.Unlock()
@@ -320,7 +325,7 @@ func (d *Delivery) taken(n int) {
 	d.mu.Lock()
 	was := d.state
 	d.state.Sent += int64(n)
-	d.state.Error, d.state.Since, d.state.Attempts, d.state.Probing = "", time.Time{}, 0, false
+	d.state.Error, d.state.Class, d.state.Since, d.state.Attempts, d.state.Probing = "", "", time.Time{}, 0, false
 	d.inRow, d.refused = 0, 0
 	d.mu.Unlock()
 	if was.Error != "" {

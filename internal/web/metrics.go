@@ -169,7 +169,7 @@ func (m *Metrics) Keep(sinks map[string]sink.State) {
 }
 
 func plus(a, b sink.State) sink.State {
-	sum := sink.State{Sent: a.Sent + b.Sent, Letters: a.Letters + b.Letters, Errors: map[string]int64{}}
+	sum := sink.State{Sent: a.Sent + b.Sent, Letters: a.Letters + b.Letters, Late: a.Late + b.Late, Error: b.Error, Class: b.Class, Errors: map[string]int64{}}
 	for _, s := range []sink.State{a, b} {
 		for class, n := range s.Errors {
 			sum.Errors[class] += n
@@ -191,11 +191,13 @@ var (
 	descSent    = prometheus.NewDesc("imwatch_sink_sent_events_total", "Events that a sink has taken.", []string{"sink"}, nil)
 	descErrors  = prometheus.NewDesc("imwatch_sink_errors_total", "Failures of a sink: rejected events, and attempts that failed by class.", []string{"sink", "class"}, nil)
 	descDropped = prometheus.NewDesc("imwatch_sink_dropped_events_total", "Events a sink will never get: it refused them, or the store was full.", []string{"sink"}, nil)
+	descFailing = prometheus.NewDesc("imwatch_sink_failing", "1 while a sink fails; error is the first of the outage.", []string{"sink", "class", "error"}, nil)
+	descLate    = prometheus.NewDesc("imwatch_sink_late_events_total", "Events sent under the time they were read at, for the aggregator no longer takes their own.", []string{"sink"}, nil)
 	descStore   = prometheus.NewDesc("imwatch_store_bytes", "Size of the store's file.", nil, nil)
 )
 
 func (p *puller) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descFiles, descLag, descBacklog, descSent, descErrors, descDropped, descStore} {
+	for _, d := range []*prometheus.Desc{descFiles, descLag, descBacklog, descSent, descErrors, descDropped, descFailing, descLate, descStore} {
 		ch <- d
 	}
 }
@@ -232,6 +234,13 @@ func (p *puller) Collect(ch chan<- prometheus.Metric) {
 		counter(descDropped, float64(s.Letters)+float64(p.m.dropped[name]), name)
 		for class, n := range s.Errors {
 			counter(descErrors, float64(n), name, class)
+		}
+		counter(descLate, float64(s.Late), name)
+		if s.Error != "" {
+			if s.Class == sink.Refused { // the text can repeat what stood in an event
+				s.Error = "every event is refused"
+			}
+			gauge(descFailing, 1, name, s.Class, s.Error)
 		}
 	}
 	gauge(descStore, float64(now.Store.Bytes))

@@ -34,7 +34,7 @@ func newSite(t *testing.T, window time.Duration) *Site {
 	t.Helper()
 	m := NewMetrics("v1", func(context.Context) Pulled {
 		return Pulled{Files: []tailer.Status{{Source: "chat", Path: "/var/log/<b>", Mode: "live", Lag: 7}, {Source: "chat", Mode: "unreadable"}}, Store: store.State{Bytes: 4096, Backlog: map[string]uint64{"stdout": 3}},
-			Sinks: map[string]sink.State{"stdout": {Sent: 2, Letters: 1, Errors: map[string]int64{sink.Refused: 1, sink.Timeout: 1}}}}
+			Sinks: map[string]sink.State{"stdout": {Sent: 2, Letters: 1, Late: 6, Error: "no answer", Class: sink.Timeout, Errors: map[string]int64{sink.Refused: 1, sink.Timeout: 1}}}}
 	})
 	st, err := store.Open(t.TempDir(), store.Options{Commit: m.Committed, Window: window})
 	if err != nil {
@@ -103,6 +103,7 @@ var contract = map[string]string{
 	"codes_total": "code,family,source", "code_last_seen_timestamp_seconds": "code,family", "undecided_total": "source", "folded_total": "source",
 	"rule_matches_total": "rule", "files": "mode,source", "lag_bytes": "source", "rotations_total": "kind", "lost_bytes_total": "reason",
 	"sink_sent_events_total": "sink", "sink_errors_total": "class,sink", "sink_backlog_events": "sink", "sink_dropped_events_total": "sink",
+	"sink_failing": "class,error,sink", "sink_late_events_total": "sink",
 	"store_bytes": "", "store_commit_seconds": "", "config_last_reload_successful": "",
 }
 
@@ -137,6 +138,7 @@ func TestMetrics(t *testing.T) {
 		`imwatch_folded_total{source="chat"} 10`, `imwatch_rule_matches_total{rule="some-rule"} 1`, `imwatch_files{mode="live",source="chat"} 1`, `imwatch_lag_bytes{source="chat"} 7`,
 		`imwatch_rotations_total{kind="renamed"} 1`, `imwatch_rotations_total{kind="deleted"} 0`, `imwatch_lost_bytes_total{reason="truncated"} 42`,
 		`imwatch_sink_sent_events_total{sink="stdout"} 5`, `imwatch_sink_errors_total{class="rejected",sink="stdout"} 2`, `imwatch_sink_errors_total{class="timeout",sink="stdout"} 1`, `imwatch_sink_dropped_events_total{sink="stdout"} 5`, `imwatch_sink_backlog_events{sink="stdout"} 3`,
+		`imwatch_sink_failing{class="timeout",error="no answer",sink="stdout"} 1`, `imwatch_sink_late_events_total{sink="stdout"} 6`,
 		`imwatch_store_bytes 4096`, `imwatch_config_last_reload_successful 1`,
 	} {
 		if !strings.Contains(body, want+"\n") {
