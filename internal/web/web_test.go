@@ -165,7 +165,7 @@ func sameAsContract(t *testing.T, body string) {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
-		name, rest, _ := strings.Cut(strings.Fields(line)[0], "{")
+		name, rest, _ := strings.Cut(line[:strings.LastIndexByte(line, ' ')], "{")
 		name = strings.TrimPrefix(name, "imwatch_")
 		for _, end := range []string{"_bucket", "_sum", "_count"} {
 			if strings.HasPrefix(name, "store_commit") {
