@@ -42,7 +42,7 @@ func compileFile(f *rules.File, cat *codes.Catalogue) (*file, []rules.Problem) {
 		cf.shapes = append(cf.shapes, newPattern(s.Regex))
 	}
 	for _, s := range f.Sentences {
-		cf.sentences = append(cf.sentences, sentence{s.Text, s.Codes, s.Alone, s.Common})
+		cf.sentences = append(cf.sentences, newSentence(s))
 	}
 	// The longest sentence that fits is meant: "not in group or chatroom" is
 	// the start of another one.

@@ -71,8 +71,8 @@ func (f *file) matches(text string) []Match {
 			continue
 		}
 		switch i := slices.IndexFunc(out, m.same); {
-		case i >= 0 && out[i].Rule.Regex == "" && c.obj >= 0:
-			out[i] = m // the object, found one text deeper, says more than its sentence
+		case i >= 0 && (out[i].Rule.Regex == "" && c.obj >= 0 || !out[i].Proven() && m.Proven()):
+			out[i] = m // what is found one text deeper can say more
 		case i < 0 && len(out) < maxMatches:
 			out = append(out, m)
 		}
@@ -90,7 +90,9 @@ func (f *file) gated(text string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(f.sentences, func(s sentence) bool { return strings.Contains(text, s.text) })
+	return slices.ContainsFunc(f.sentences, func(s sentence) bool {
+		return slices.ContainsFunc(s.written, func(form string) bool { return strings.Contains(text, form) })
+	})
 }
 
 func (r *rule) possible(text string) bool {
@@ -159,6 +161,7 @@ func nestedTexts(text string, objs []object, own []*candidate) (list []string) {
 	}
 	if percented(text) {
 		list = append(list, unpercent(text))
+		list = append(list, parameters(text)...)
 	}
 	if strings.Contains(text, "&quot;") || strings.Contains(text, "&#34;") || strings.Contains(text, "&#39;") {
 		list = append(list, htmlQuotes.Replace(text))
@@ -174,8 +177,31 @@ func nestedTexts(text string, objs []object, own []*candidate) (list []string) {
 
 var htmlQuotes = strings.NewReplacer("&quot;", `"`, "&#34;", `"`, "&#39;", "'")
 
+// percented tells whether a text has URL encoding.
 func percented(text string) bool {
-	return strings.Contains(text, "%7B") || strings.Contains(text, "%7b") || strings.Contains(text, "%22") || strings.Contains(text, "%20") || strings.Contains(text, "%25")
+	for {
+		i := strings.IndexByte(text, '%')
+		if i < 0 || i+2 >= len(text) {
+			return false
+		}
+		if unhex(text[i+1]) >= 0 && unhex(text[i+2]) >= 0 {
+			return true
+		}
+		text = text[i+1:]
+	}
+}
+
+const maxParameters = 16
+
+// parameters returns the decoded values of a URL's parameters.
+func parameters(text string) (list []string) {
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" &?\"'\n", r) })
+	for _, w := range words {
+		if _, v, ok := strings.Cut(w, "="); ok && percented(v) && len(list) < maxParameters {
+			list = append(list, unpercent(v))
+		}
+	}
+	return list
 }
 
 func inside(own []*candidate, objs []object, pos int) bool {

@@ -20,6 +20,9 @@ func (f *file) weigh(text string, objs []object, c *candidate, t tags) {
 			c.prove("sentence")
 		} else if s := f.other(c.text); s != nil {
 			c.basis = append(c.basis, "sentence of "+s.codes[0])
+			if s.alone && !c.strange {
+				c.prove("shape") // nobody else writes such an object, whatever its number
+			}
 		}
 	}
 	if c.rule == nil || c.rule.Object == nil {

@@ -73,7 +73,9 @@ func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
 			anchors = append(anchors, r.anchors...)
 		}
 		for _, st := range cf.sentences {
-			anchors = append(anchors, sentenceAnchor(st.text))
+			for _, form := range st.written {
+				anchors = append(anchors, sentenceAnchor(form))
+			}
 		}
 	}
 	s.search = newSearcher(inEncodings(anchors))

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/imwatch/imwatch/rules"
 )
 
 // A sentence is a fixed text of an SDK and the codes it stands for, the likeliest
@@ -13,6 +15,16 @@ type sentence struct {
 	codes  []string
 	alone  bool
 	common bool
+
+	written []string // as it stands in files: one that counts alone also in a URL
+}
+
+func newSentence(r rules.Sentence) sentence {
+	s := sentence{text: r.Text, codes: r.Codes, alone: r.Alone, common: r.Common, written: []string{r.Text}}
+	if r.Alone {
+		s.written = append(s.written, strings.ReplaceAll(r.Text, " ", "%20"), strings.ReplaceAll(r.Text, " ", "+"))
+	}
+	return s
 }
 
 // is tells whether the text of an error object is the sentence: it ends with it,
@@ -33,7 +45,7 @@ func (f *file) sentenceCandidates(text string, objs []object, own []*candidate) 
 	for i := range f.sentences {
 		s := &f.sentences[i]
 		from := strings.Index(text, s.text)
-		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) }) {
+		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) && !c.borrows(s) }) {
 			continue
 		}
 		if said, ok := numbered(own, s); ok {
@@ -55,6 +67,12 @@ func (f *file) sentenceCandidates(text string, objs []object, own []*candidate) 
 		own = append(own, c)
 	}
 	return own
+}
+
+// borrows tells whether an object that is none of the SDK's, with a number of
+// its own, quotes a sentence that nobody else writes: the sentence counts.
+func (c *candidate) borrows(s *sentence) bool {
+	return c.strange && s.alone && !slices.Contains(s.codes, c.code)
 }
 
 // numbered returns the candidate that has one of the sentence's codes.

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"html"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -72,6 +74,12 @@ func eachLine(s string, f func(string) string) string {
 	return strings.Join(lines, "\n")
 }
 
+// What util.inspect prints in colour.
+var (
+	numbers = regexp.MustCompile(`([ :])(-?\d+)`)
+	texts   = regexp.MustCompile(`'[^']*'`)
+)
+
 // wrappers are what stands around it in files. Each returns bytes as they are
 // in the file.
 var wrappers = []struct {
@@ -103,6 +111,32 @@ var wrappers = []struct {
 	}},
 	{"logcat", func(s string) string {
 		return eachLine(s, func(l string) string { return "11-20 08:00:01.123  1234  1250 E chromium: " + l })
+	}},
+	{"logcat, by time", func(s string) string {
+		return eachLine(s, func(l string) string { return "11-20 08:00:01.123 I/chromium( 1234): " + l })
+	}},
+	{"compose", func(s string) string { return eachLine(s, func(l string) string { return "chat-web-1  | " + l }) }},
+	{"pm2", func(s string) string {
+		return eachLine(s, func(l string) string { return "0|chat | 2026-11-20T08:00:01: " + l })
+	}},
+	{"kubectl", func(s string) string {
+		return eachLine(s, func(l string) string { return "[pod/chat-6d4f/web] 2026-11-20T08:00:01.123456789Z " + l })
+	}},
+	{"journal JSON", func(s string) string {
+		return eachLine(s, func(l string) string {
+			return `{"__REALTIME_TIMESTAMP":"1795161601123456","_PID":"812","SYSLOG_IDENTIFIER":"node","MESSAGE":` + quoted(l) + `}`
+		})
+	}},
+	{"coloured", func(s string) string {
+		s = numbers.ReplaceAllString(s, "$1\x1b[33m$2\x1b[39m")
+		return "\x1b[31merror\x1b[39m: " + texts.ReplaceAllString(s, "\x1b[32m$0\x1b[39m")
+	}},
+	{"HTML", func(s string) string { return "<td>" + html.EscapeString(s) + "</td>" }},
+	{"CSV", func(s string) string {
+		return `2026-11-20 08:00:01,error,"` + strings.ReplaceAll(s, `"`, `""`) + `",bob`
+	}},
+	{"beacon, twice encoded", func(s string) string {
+		return `203.0.113.7 - - [20/Nov/2026:08:00:01 +0000] "GET /b.gif?d=` + url.QueryEscape("msg="+url.QueryEscape(s)) + ` HTTP/1.1" 204 0 "-" "Mozilla/5.0"`
 	}},
 	{"browser console", func(s string) string { return "app.4f2a.js:206 " + s }},
 	{"docker", func(s string) string {
