@@ -278,14 +278,14 @@ func (a *anchor) follows(data []byte) bool {
 		}
 		data = data[:len(data)-1]
 	}
-	return !a.edge || len(data) == 0 || !isWordByte(data[len(data)-1]) || encodedBefore(data)
+	return !a.edge || len(data) == 0 || !isWordByte(data[len(data)-1]) || encodedBefore(data) || coloured(data)
 }
 
 // encodedEnd tells whether a byte can be the last of an escape or of a line:
 // what is before it is not looked at.
 func encodedEnd(c byte) bool {
 	switch c {
-	case '\n', '\r', '+', 'n', 't', 'r', '\\':
+	case '\n', '\r', '+', 'n', 't', 'r', '\\', 'm', ';', '"':
 		return true
 	}
 	return unhex(c) >= 0
@@ -300,6 +300,20 @@ func encodedBefore(b []byte) bool {
 	for _, c := range b[max(0, len(b)-6):] {
 		if c == '%' || c == '\\' || c == '#' {
 			return true
+		}
+	}
+	return false
+}
+
+// coloured tells whether the letter at the end of b may be the end of a
+// terminal's colour sequence.
+func coloured(b []byte) bool {
+	for i := len(b) - 2; i >= 0 && i >= len(b)-maxColour; i-- {
+		switch c := b[i]; {
+		case c == '[':
+			return true
+		case (c < '0' || c > '9') && c != ';' && c != ':':
+			return false
 		}
 	}
 	return false

@@ -136,6 +136,8 @@ func uncolour(s string) string {
 	return b.String()
 }
 
+const maxColour = 18 // bytes of a colour sequence without its escape
+
 // colour returns the length of the colour sequence at the start of s, 0 for none.
 func colour(s string) int {
 	n := 0
@@ -152,7 +154,7 @@ func colour(s string) int {
 	if n >= len(s) || s[n] != '[' {
 		return 0
 	}
-	for i := n + 1; i < len(s) && i < n+16; i++ {
+	for i := n + 1; i < len(s) && i < n+maxColour-2; i++ {
 		switch c := s[i]; {
 		case c >= '0' && c <= '9' || c == ';' || c == ':':
 		case c == 'm' && (n > 0 || i > n+1) || n > 0 && c >= 'A' && c <= 'K':

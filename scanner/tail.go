@@ -167,7 +167,9 @@ func (t *tail) read(k tailKey, b byte) *tailState {
 	}
 	set, last, yes := t.step(k, b)
 	switch {
-	case yes || b == '#': // a system logger's newline begins with #
+	case yes || b == '#' || b == '&' || b == 0x1b || b == '[' || b == '^': // begins a system logger's newline, an entity, a colour
+		return tailYes
+	case b == '"' && set == 0 && k.before == noWord && k.mode == plain: // doubled, in a CSV file
 		return tailYes
 	case b == '\\':
 		// What the escape stands for is read next, or the backslash itself was.
