@@ -2,6 +2,7 @@ package scanner
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -71,8 +72,27 @@ func agree(t *testing.T, s *Scanner, data []byte, seed uint64) {
 	}
 }
 
+// labelled returns the lines of testdata/labelled.
+func labelled(t testing.TB) (list []string) {
+	t.Helper()
+	for _, path := range []string{"../testdata/labelled/positive.jsonl", "../testdata/labelled/negative.jsonl"} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for l := range bytes.Lines(data) {
+			var s struct{ Line string }
+			if err := json.Unmarshal(l, &s); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			list = append(list, s.Line)
+		}
+	}
+	return list
+}
+
 // TestPrefilter holds the prefilter and any cutting of the data against the
-// naive loop, over every shape behind every wrapper and what real SDKs printed.
+// naive loop, over every shape behind every wrapper, the labelled lines and what real SDKs printed.
 func TestPrefilter(t *testing.T) {
 	s := builtIn(t)
 	for _, shape := range shapes {
@@ -83,6 +103,9 @@ func TestPrefilter(t *testing.T) {
 			}
 			agree(t, s, []byte(data), uint64(i))
 		}
+	}
+	for i, line := range labelled(t) {
+		agree(t, s, []byte("before\n"+line+"\nbehind\n"), uint64(i))
 	}
 	logs, err := filepath.Glob("../testdata/sdk/*.log")
 	if err != nil || len(logs) == 0 {
