@@ -20,8 +20,15 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is the module's, or the commit's where it was built from a checkout.
+// release is set by systemd/package, with -ldflags.
+var release string
+
+// version is that of the package, of the module, or of the commit where it was
+// built from a checkout.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
