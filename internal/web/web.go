@@ -23,10 +23,30 @@ const (
 	TokenName  = "token"
 )
 
-// Listen opens the daemon's socket in its state directory; only its user can
-// connect. The caller has the store, so whatever socket is there is a dead one's.
+// Listen opens the daemon's socket. In its state directory only its user can
+// connect; in the directory below /run that systemd makes for a service, its
+// group too. The caller has the store, so whatever socket is there is a dead one's.
 func Listen(stateDir string) (net.Listener, error) {
+	if dir := runtimeDir(); dir != "" {
+		return listenUnix(filepath.Join(dir, SocketName), 0o660)
+	}
 	return listenUnix(filepath.Join(stateDir, SocketName), 0o600)
+}
+
+// runtimeDir is what systemd's RuntimeDirectory= has made for us, or "".
+func runtimeDir() string {
+	dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
+	return dir
+}
+
+// sockets are where a state directory's daemon may listen: a service that keeps
+// its state in /var/lib/NAME has its socket in /run/NAME.
+func sockets(stateDir string) []string {
+	list := []string{filepath.Join(stateDir, SocketName)}
+	if dir := filepath.Clean(stateDir); filepath.Dir(dir) == "/var/lib" {
+		list = append(list, filepath.Join("/run", filepath.Base(dir), SocketName))
+	}
+	return list
 }
 
 func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
@@ -66,9 +86,16 @@ func Loopback(l net.Listener) bool {
 }
 
 // Token returns the state directory's token, and makes one at the first start.
-// It stays the same, so that an open page and a bookmark outlive a restart.
+// It stays the same, so that an open page and a bookmark outlive a restart. A
+// service has a link to it beside its socket.
 func Token(stateDir string) (string, error) {
 	path := filepath.Join(stateDir, TokenName)
+	if dir := runtimeDir(); dir != "" {
+		link := filepath.Join(dir, TokenName)
+		if err := os.Symlink(path, link); err != nil && !errors.Is(err, os.ErrExist) {
+			return "", fmt.Errorf("link to the token of the status page: %w", err)
+		}
+	}
 	if b, err := os.ReadFile(path); err == nil && len(strings.TrimSpace(string(b))) >= 32 {
 		return strings.TrimSpace(string(b)), nil
 	}
@@ -98,8 +125,13 @@ var ErrNoDaemon = errors.New("no daemon runs on this state directory")
 // Ask asks the daemon of a state directory and gives take its answer.
 func Ask(ctx context.Context, stateDir, path string, q url.Values, take func(*json.Decoder) error) error {
 	d := net.Dialer{}
-	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return d.DialContext(ctx, "unix", filepath.Join(stateDir, SocketName))
+	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (c net.Conn, err error) {
+		for _, path := range sockets(stateDir) {
+			if c, err = d.DialContext(ctx, "unix", path); err == nil {
+				return c, nil
+			}
+		}
+		return nil, err
 	}}
 	defer t.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path+"?"+q.Encode(), nil)

@@ -512,3 +512,34 @@ func TestSocket(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+// TestSocketOfService: a service's group may ask it, and clients find it by the
+// state directory.
+func TestSocketOfService(t *testing.T) {
+	run, state := t.TempDir(), t.TempDir()
+	t.Setenv("RUNTIME_DIRECTORY", run+":/elsewhere")
+	l, err := Listen(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	info, err := os.Stat(filepath.Join(run, SocketName))
+	if err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("socket: %v, %v", info, err)
+	}
+	for range 2 {
+		token, err := Token(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(run, TokenName)); err != nil || strings.TrimSpace(string(b)) != token {
+			t.Errorf("the token beside the socket is %q, %v", b, err)
+		}
+	}
+	if got := sockets("/var/lib/imwatch/"); !slices.Equal(got, []string{"/var/lib/imwatch/imwatch.sock", "/run/imwatch/imwatch.sock"}) {
+		t.Errorf("sockets %q", got)
+	}
+	if got := sockets("/home/me/state"); len(got) != 1 {
+		t.Errorf("sockets %q", got)
+	}
+}
