@@ -16,29 +16,43 @@ import (
 )
 
 func newCheck() *cobra.Command {
-	var path string
+	var path, user string
 	var try bool
 	cmd := &cobra.Command{
 		Use:   "check [flags] [RULE OR CODE FILES OR DIRECTORIES...]",
 		Short: "Check the configuration, rules with their examples, and codes",
 		Long: `Checks offline what a start would read. Every complaint names the file, the line, the problem and what
 to do. Files and directories given as arguments are checked on top of the built-in rules and codes.
---connect also sends each sink one event that says of itself that it is a test, and tells what came back.`,
+--connect also sends each sink one event that says of itself that it is a test, and tells what came back.
+--user tells which of the followed files that user could not read.`,
 		Example: `  imwatch check
   imwatch check -c /etc/imwatch/imwatch.yaml
   imwatch check -c /etc/imwatch/imwatch.yaml --connect
+  sudo imwatch check -c /etc/imwatch/imwatch.yaml --user imwatch
   imwatch check my-rules.yaml my-codes/`,
-		RunE: func(cmd *cobra.Command, args []string) error { return check(cmd, path, try, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (try || user != "") && path == "" {
+				return exit{exitUsage, errors.New("--connect and --user need a configuration\nhint: imwatch check -c /etc/imwatch/imwatch.yaml --connect")}
+			}
+			s, err := check(cmd, path, args)
+			if err == nil && user != "" {
+				err = checkUser(cmd.Context(), cmd.OutOrStdout(), s.config, user)
+			}
+			if err == nil && try {
+				if failed := connect(cmd, s); failed > 0 {
+					err = exit{exitFindings, fmt.Errorf("%s of %d did not take the test event", count(failed, "sink", "sinks"), len(s.config.Sinks))}
+				}
+			}
+			return err
+		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration `FILE`")
 	cmd.Flags().BoolVar(&try, "connect", false, "send each sink a test event")
+	cmd.Flags().StringVar(&user, "user", "", "tell which followed files this user, `NAME`, could not read, and what lets it")
 	return cmd
 }
 
-func check(cmd *cobra.Command, path string, try bool, args []string) error {
-	if try && path == "" {
-		return exit{exitUsage, errors.New("--connect without a configuration\nhint: imwatch check -c /etc/imwatch/imwatch.yaml --connect")}
-	}
+func check(cmd *cobra.Command, path string, args []string) (*ruleSet, error) {
 	s := &ruleSet{config: config.Default()}
 	var problems []codes.Problem
 	if path != "" {
@@ -46,7 +60,7 @@ func check(cmd *cobra.Command, path string, try bool, args []string) error {
 	}
 	extra, err := split(args)
 	if err != nil {
-		return exit{exitNoInput, err}
+		return nil, exit{exitNoInput, err}
 	}
 	problems = append(problems, s.load(path)...)
 	cat := s.codes
@@ -73,19 +87,14 @@ func check(cmd *cobra.Command, path string, try bool, args []string) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), p.Error())
 	}
 	if len(problems) > 0 {
-		return exit{exitFindings, fmt.Errorf("%s", count(len(problems), "problem", "problems"))}
+		return nil, exit{exitFindings, fmt.Errorf("%s", count(len(problems), "problem", "problems"))}
 	}
 	builtIn, _ := rules.Embedded()
 	for _, f := range builtIn.Files {
 		n += len(f.Rules)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "ok: %s, %s, %s\n", count(len(cat.Families()), "family", "families"), count(cat.Len(), "code", "codes"), count(n, "rule", "rules"))
-	if try {
-		if failed := connect(cmd, s); failed > 0 {
-			return exit{exitFindings, fmt.Errorf("%s of %d did not take the test event", count(failed, "sink", "sinks"), len(s.config.Sinks))}
-		}
-	}
-	return nil
+	return s, nil
 }
 
 // userFiles are the arguments by kind: a file that lists rules: is of rules, one

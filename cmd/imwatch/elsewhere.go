@@ -3,9 +3,13 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"runtime"
 
+	"github.com/imwatch/imwatch/internal/config"
 	"github.com/spf13/cobra"
 )
 
@@ -37,4 +41,13 @@ func onlyLinux(name, short string) *cobra.Command {
 			return exit{exitUsage, errors.New("imwatch " + name + " works on Linux only, and this is " + runtime.GOOS + "\nhint: imwatch scan reads files and directories here too")}
 		},
 	}
+}
+
+func checkUser(context.Context, io.Writer, *config.Config, string) error {
+	return exit{exitUsage, errors.New("imwatch check --user works on Linux only, and this is " + runtime.GOOS)}
+}
+
+func connect(cmd *cobra.Command, s *ruleSet) (failed int) {
+	fmt.Fprintln(cmd.ErrOrStderr(), "imwatch check --connect works on Linux only, and this is "+runtime.GOOS)
+	return len(s.config.Sinks)
 }

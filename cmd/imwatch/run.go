@@ -3,14 +3,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -403,18 +401,12 @@ func (d *daemon) ready(ctx context.Context, set *ruleSet, first bool) func() {
 			debug.FreeOSMemory() // what the first sweep took
 			d.site.Ready()
 			files := d.running.Load().Files(ctx)
-			perSource := map[string]int{}
-			for _, f := range files {
-				if f.Mode != "unreadable" {
-					perSource[f.Source]++
-				}
+			if ctx.Err() != nil {
+				return
 			}
 			for i := range set.config.Sources {
-				s := &set.config.Sources[i]
-				if perSource[s.Name] == 0 {
-					for _, p := range s.Paths {
-						d.notice("warn", nothing(s.Name, p))
-					}
+				if text := empty(&set.config.Sources[i], files); text != "" {
+					d.notice("warn", text)
 				}
 			}
 			d.manager.ready()
@@ -428,38 +420,4 @@ func (d *daemon) ready(ctx context.Context, set *ruleSet, first bool) func() {
 			d.log.Info().Int("files", len(files)).Str("state_dir", set.config.StateDir).Str("version", version()).Msg("ready")
 		})
 	}
-}
-
-// nothing says why a pattern has no files: the deepest directory that is there,
-// its mode, who we are, and what would help.
-func nothing(source, pattern string) string {
-	abs, err := filepath.Abs(pattern)
-	if err != nil {
-		abs = pattern
-	}
-	dir := abs
-	for {
-		if i := strings.IndexAny(dir, "*?[{"); i >= 0 {
-			dir = filepath.Dir(dir[:i] + "x")
-		}
-		if _, err := os.Stat(dir); err == nil || dir == "/" {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "source %s: no readable file for %s", source, abs)
-	if info, err := os.Stat(dir); err == nil {
-		owner := ""
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			owner = fmt.Sprintf(", owner %d:%d", st.Uid, st.Gid)
-		}
-		fmt.Fprintf(&b, "; the deepest existing part is %s (%s%s), we are uid %d", dir, info.Mode(), owner, os.Getuid())
-	}
-	if _, err := os.ReadDir(dir); errors.Is(err, fs.ErrPermission) {
-		fmt.Fprintf(&b, "\nhint: sudo setfacl -R -m u:%d:rX '%s'", os.Getuid(), dir)
-	} else {
-		b.WriteString("\nhint: files that appear later are followed; is the path right?")
-	}
-	return b.String()
 }
