@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/imwatch/imwatch/codes"
@@ -11,107 +12,146 @@ import (
 )
 
 // several prints the entries of one query. Entries that share one text are
-// printed once, under the names of all their families; when several remain, it
-// is said first what tells them apart.
+// printed once; when several remain, it is said first what tells them apart.
 func (x *explainer) several(query string, list []*codes.Entry) {
 	var distinct []*codes.Entry
-	names := map[*codes.Entry][]string{}
-	lang := x.langs[0]
+	also := map[*codes.Entry][]*codes.Family{}
 	for _, e := range list {
 		i := slices.IndexFunc(distinct, func(o *codes.Entry) bool { return shared(o, e) })
 		if i < 0 {
-			i, distinct = len(distinct), append(distinct, e)
+			distinct = append(distinct, e)
+			continue
 		}
-		names[distinct[i]] = append(names[distinct[i]], x.cat.Family(e.Family).Name.In(lang))
+		also[distinct[i]] = append(also[distinct[i]], x.cat.Family(e.Family))
 	}
 	if len(distinct) > 1 {
 		x.apart(query, distinct)
 	}
 	for i, e := range distinct {
-		if i > 0 {
-			fmt.Fprintln(x.w)
+		if i > 0 || len(distinct) > 1 {
+			x.rule()
 		}
-		x.entry(e)
-		if also := names[e][1:]; len(also) > 0 {
-			x.part(annotator.Label(lang, "also"), strings.Join(also, ", "))
-		}
+		x.entry(e, also[e])
 	}
 }
 
 // shared tells whether b has its text from a.
 func shared(a, b *codes.Entry) bool { return b.SameAs == a.Key() && b.Symbol == a.Symbol }
 
-// apart says what each meaning of a code is, and what marks each family.
+// apart says what marks each family that has the code, and what the code means
+// there.
 func (x *explainer) apart(query string, list []*codes.Entry) {
 	lang := x.langs[0]
-	head := fmt.Sprintf("%s has %d meanings:", query, len(list))
+	head := fmt.Sprintf("%s has %d meanings. What tells them apart:", query, len(list))
 	if lang == "zh" {
-		head = fmt.Sprintf("%s 有 %d 种含义：", query, len(list))
+		head = fmt.Sprintf("%s 有 %d 种含义，这样区分：", query, len(list))
 	}
-	fmt.Fprintln(x.w, x.style.Paint(terminal.Bold, head))
-	for i, e := range list {
+	x.lines(terminal.Bold, terminal.Indent("", head, x.style.Width))
+	family := ""
+	for _, e := range list {
 		f := x.cat.Family(e.Family)
-		fmt.Fprintln(x.w, terminal.Indent("  - ", f.Name.In(lang)+annotator.Colon(lang)+e.In(lang).Title, x.style.Width))
-		if i == 0 || list[i-1].Family != e.Family {
-			fmt.Fprintln(x.w, x.style.Paint(terminal.Dim, terminal.Indent("    ", f.About.In(lang), x.style.Width)))
+		if e.Family != family {
+			family = e.Family
+			x.head(f.Name.In(lang))
+			x.lines(terminal.Dim, terminal.Indent("  ", f.About.In(lang), x.style.Width))
 		}
+		fmt.Fprintln(x.w, terminal.Indent("  - ", x.meaning(e, list, lang), x.style.Width))
 	}
-	fmt.Fprintln(x.w)
 }
 
-// entry prints one entry in every language asked for.
-func (x *explainer) entry(e *codes.Entry) {
+// meaning is an entry's title, behind what of the line tells it from the others
+// of its family.
+func (x *explainer) meaning(e *codes.Entry, list []*codes.Entry, lang string) string {
+	only := !slices.ContainsFunc(list, func(o *codes.Entry) bool { return o != e && o.Family == e.Family })
+	var mark []string
+	if !only && e.Symbol != "" {
+		mark = append(mark, e.Symbol)
+	}
+	if !only && e.HTTP != 0 {
+		mark = append(mark, fmt.Sprintf("HTTP %d", e.HTTP))
+	}
+	for _, t := range e.Texts {
+		if !only {
+			mark = append(mark, strconv.Quote(t))
+		}
+	}
+	if len(mark) == 0 {
+		return e.In(lang).Title
+	}
+	return strings.Join(mark, ", ") + annotator.Colon(lang) + e.In(lang).Title
+}
+
+// entry prints one entry in every language asked for, and names the other
+// families that have it.
+func (x *explainer) entry(e *codes.Entry, also []*codes.Family) {
 	for i, lang := range x.langs {
 		if i > 0 {
-			fmt.Fprintln(x.w)
+			x.rule()
 		}
-		x.entryIn(e, lang)
+		x.entryIn(e, also, lang)
 	}
 }
 
-func (x *explainer) entryIn(e *codes.Entry, lang string) {
+func (x *explainer) entryIn(e *codes.Entry, also []*codes.Family, lang string) {
 	p := annotator.PageOf(x.cat, e, lang)
-	fmt.Fprintln(x.w, x.style.Paint(terminal.Bold, terminal.Cut(strings.TrimSpace(p.Code+"  "+p.Symbol), x.style.Width)))
-	fmt.Fprintln(x.w, x.style.Paint(terminal.Bold, terminal.Indent("", p.Title, x.style.Width)))
-	facts := append([]string{p.Name, x.style.Level(p.LevelSay)}, p.Facts...)
-	fmt.Fprintln(x.w, terminal.Indent("", strings.Join(facts, " · "), x.style.Width+extra(x.style)))
+	x.lines(terminal.Bold, terminal.Cut(strings.TrimSpace(p.Code+"  "+p.Symbol), x.style.Width))
+	x.lines(terminal.Bold, terminal.Indent("", p.Title, x.style.Width))
+	x.flow(p.Name, x.style.Level(p.LevelSay), p.Facts[0])
+	x.flow(p.Facts[1:]...)
 	if p.Status != "" {
 		fmt.Fprintln(x.w, p.Status)
 	}
+	for _, f := range also {
+		x.lines(terminal.Dim, terminal.Indent("", fmt.Sprintf("%s%s%s (--family %s)", annotator.Label(lang, "also"), annotator.Colon(lang), f.Name.In(lang), f.ID), x.style.Width))
+	}
 	for _, part := range p.Parts {
-		x.part(part.Label, part.Text)
-		x.list(lang, &part)
+		x.part(lang, &part)
 	}
 }
 
-// extra is the room that colour codes take but no eye sees.
-func extra(s terminal.Style) int {
-	if s.Color {
-		return len("\x1b[31m\x1b[0m")
+// rule is a line between two entries.
+func (x *explainer) rule() {
+	fmt.Fprintln(x.w, "\n"+x.style.Paint(terminal.Dim, strings.Repeat("─", min(x.style.Width, 80)))+"\n")
+}
+
+// flow prints facts side by side.
+func (x *explainer) flow(facts ...string) {
+	for _, l := range terminal.Flow(facts, " · ", x.style.Width) {
+		if l != "" {
+			fmt.Fprintln(x.w, l)
+		}
 	}
-	return 0
+}
+
+// lines prints text that is wrapped, in one colour.
+func (x *explainer) lines(color, text string) {
+	for l := range strings.SplitSeq(text, "\n") {
+		fmt.Fprintln(x.w, x.style.Paint(color, l))
+	}
 }
 
 func (x *explainer) head(label string) {
 	fmt.Fprintln(x.w, "\n"+x.style.Paint(terminal.Cyan, label))
 }
 
-func (x *explainer) part(label, text string) {
-	if text != "" {
-		x.head(label)
-		fmt.Fprintln(x.w, terminal.Indent("  ", text, x.style.Width))
-	}
-}
-
-func (x *explainer) list(lang string, p *annotator.Part) {
-	if len(p.Items) == 0 {
-		return
-	}
+func (x *explainer) part(lang string, p *annotator.Part) {
 	x.head(p.Label)
+	switch {
+	case p.Kind == "links":
+		for _, link := range strings.Fields(p.Text) {
+			fmt.Fprintln(x.w, "  "+link)
+		}
+	case p.Text != "":
+		fmt.Fprintln(x.w, terminal.Indent("  ", p.Text, x.style.Width))
+	}
 	for i, item := range p.Items {
-		fmt.Fprintln(x.w, terminal.Indent(fmt.Sprintf("  %d. ", i+1), item.Text, x.style.Width))
+		bullet := fmt.Sprintf("  %d. ", i+1)
+		if p.Kind == "after" {
+			bullet = "  - "
+		}
+		fmt.Fprintln(x.w, terminal.Indent(bullet, item.Text, x.style.Width))
 		if item.Tell != "" {
-			fmt.Fprintln(x.w, x.style.Paint(terminal.Dim, terminal.Indent("     ", annotator.Label(lang, "tell")+annotator.Colon(lang)+item.Tell, x.style.Width)))
+			x.lines(terminal.Dim, terminal.Indent("     ", annotator.Label(lang, "tell")+annotator.Colon(lang)+item.Tell, x.style.Width))
 		}
 	}
 }

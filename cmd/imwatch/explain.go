@@ -257,7 +257,7 @@ func (x *explainer) finding(f *finding.Finding) {
 		}
 	}
 	if e := x.cat.Entry(f.Family, f.Code, f.Symbol); e != nil {
-		x.entry(e)
+		x.entry(e, nil)
 		return
 	}
 	fmt.Fprintln(x.w, terminal.Indent("", "The catalogue does not have this code. It may be newer than this version of imwatch; codes/README.md says how to add it.", x.style.Width))

@@ -1,6 +1,7 @@
 package annotator
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/imwatch/imwatch/codes"
@@ -51,8 +52,10 @@ func PageOf(cat *codes.Catalogue, e *codes.Entry, lang string) *Page {
 		}
 	}
 	p.text(lang, "retired", e.Retired)
+	p.text(lang, "runbook", e.Runbook)
 	p.text(lang, "meaning", t.Meaning)
 	p.text(lang, "sees", t.UserSees)
+	p.list(lang, "after", after(cat, e, lang))
 	var causes, hints []Item
 	for _, c := range t.Causes {
 		causes = append(causes, Item{c.Cause, c.Tell})
@@ -63,10 +66,8 @@ func PageOf(cat *codes.Catalogue, e *codes.Entry, lang string) *Page {
 	p.list(lang, "causes", causes)
 	p.list(lang, "hints", hints)
 	p.text(lang, "check", t.Check)
-	p.text(lang, "after", after(cat, e, lang))
 	p.text(lang, "versions", t.Versions)
 	p.text(lang, "readings", t.Readings)
-	p.text(lang, "runbook", e.Runbook)
 	p.text(lang, "links", strings.Join(e.Links, " "))
 	return p
 }
@@ -83,20 +84,19 @@ func (p *Page) list(lang, kind string, items []Item) {
 	}
 }
 
-// after names the codes that one usually follows, with their titles.
-func after(cat *codes.Catalogue, e *codes.Entry, lang string) string {
-	var list []string
+// after names the codes that one usually follows, with their titles: those are
+// where to look first.
+func after(cat *codes.Catalogue, e *codes.Entry, lang string) (list []Item) {
 	for _, c := range e.Consequence {
 		family, code := e.Family, c
 		if f, k, ok := strings.Cut(c, "/"); ok {
 			family, code = f, k
 		}
-		if o := cat.Entry(family, code, ""); o != nil {
-			list = append(list, code+" ("+o.In(lang).Title+")")
+		all := cat.Lookup(family, code)
+		i := slices.IndexFunc(all, func(o *codes.Entry) bool { return !o.Status })
+		if len(all) > 0 {
+			list = append(list, Item{Text: code + Colon(lang) + all[max(0, i)].In(lang).Title})
 		}
 	}
-	if lang == "zh" {
-		return strings.Join(list, "、")
-	}
-	return strings.Join(list, ", ")
+	return list
 }

@@ -3,9 +3,9 @@ package annotator
 // labels are the words between an entry's parts.
 var labels = map[string]map[string]string{
 	"en": {"meaning": "What happened", "sees": "What the user sees", "causes": "Likely causes", "tell": "Tell it by", "hints": "What to do", "check": "How to check",
-		"versions": "SDK versions", "readings": "What the documents say", "after": "Usually follows", "level": "level", "category": "category", "retryable": "retry", "scope": "hits", "owner": "move", "links": "Read more", "runbook": "Runbook", "retired": "No longer emitted", "also": "The same in", "status": "This is a status, not an error."},
+		"versions": "SDK versions", "readings": "What the documents say", "after": "Usually follows; look there first", "level": "level", "category": "category", "retryable": "retry", "scope": "hits", "owner": "up to", "links": "Read more", "runbook": "Runbook", "retired": "No longer emitted", "also": "The same in", "status": "This is a status, not an error."},
 	"zh": {"meaning": "发生了什么", "sees": "用户看到什么", "causes": "可能的原因", "tell": "怎么判断", "hints": "怎么办", "check": "怎么核实",
-		"versions": "SDK 版本差异", "readings": "各文档的说法", "after": "通常跟在这些之后", "level": "级别", "category": "类别", "retryable": "重试", "scope": "影响", "owner": "由谁处理", "links": "参考", "runbook": "处理手册", "retired": "已不再出现", "also": "同样适用于", "status": "这是状态，不是错误。"},
+		"versions": "SDK 版本差异", "readings": "各文档的说法", "after": "通常由这些引起，先看它们", "level": "级别", "category": "类别", "retryable": "重试", "scope": "影响", "owner": "由谁处理", "links": "参考", "runbook": "处理手册", "retired": "已不再出现", "also": "同样适用于", "status": "这是状态，不是错误。"},
 }
 
 // Label is the word between an entry's parts.

@@ -5,6 +5,7 @@ package terminal
 import (
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -66,8 +67,15 @@ func (s Style) Level(level string) string {
 	return s.Paint(color, level)
 }
 
-// Width is the number of columns a text takes.
-func Width(s string) int { return runewidth.StringWidth(s) }
+// Width is the number of columns a text takes; colours take none.
+func Width(s string) int {
+	if strings.Contains(s, "\x1b[") {
+		s = colour.ReplaceAllString(s, "")
+	}
+	return runewidth.StringWidth(s)
+}
+
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // Cut shortens a text to a number of columns, with … at its end.
 func Cut(s string, columns int) string {
@@ -96,14 +104,31 @@ func Pad(s string, columns int) string {
 }
 
 // Wrap breaks a text into lines of at most width columns: at spaces, and
-// between Chinese characters, but not before their closing punctuation.
+// between Chinese characters, but not before their closing punctuation. A last
+// line that would be all but empty gets company from the line above.
 func Wrap(text string, width int) []string {
-	var lines []string
+	parts := pieces(text)
+	lines := fill(parts, width)
+	n := len(lines)
+	if n < 2 || Width(lines[n-1]) >= width/5 {
+		return lines
+	}
+	for narrow := width - 1; narrow > width*3/4; narrow-- {
+		if l := fill(parts, narrow); len(l) != n {
+			break
+		} else if Width(l[n-1]) >= width/5 {
+			return l
+		}
+	}
+	return lines
+}
+
+// fill puts as many pieces on each line as fit.
+func fill(parts []string, width int) (lines []string) {
 	var line strings.Builder
 	used := 0
-	for _, p := range pieces(text) {
-		w := Width(strings.TrimRight(p, " "))
-		if used > 0 && used+w > width {
+	for _, p := range parts {
+		if used > 0 && used+Width(strings.TrimRight(p, " ")) > width {
 			lines = append(lines, strings.TrimRight(line.String(), " "))
 			line.Reset()
 			used = 0
@@ -115,6 +140,15 @@ func Wrap(text string, width int) []string {
 		lines = append(lines, rest)
 	}
 	return lines
+}
+
+// Flow joins short items by a separator, as many on a line as fit; an item is
+// not broken.
+func Flow(items []string, separator string, width int) []string {
+	for i := range items[:max(0, len(items)-1)] {
+		items[i] += separator
+	}
+	return fill(items, width)
 }
 
 // pieces cuts a text where a line may be broken.
@@ -134,7 +168,7 @@ func pieces(text string) (list []string) {
 func wide(r rune) bool { return unicode.Is(unicode.Han, r) || r >= 0x3000 && r < 0xff60 }
 
 func closing(r rune) bool {
-	return strings.ContainsRune("，。、；：？！”’）】》」』…,.;:?!)]}%", r)
+	return strings.ContainsRune("，。、；：？！”’）】》」』…—,.;:?!)]}%", r)
 }
 
 func opening(r rune) bool { return strings.ContainsRune("“‘（【《「『([{", r) }

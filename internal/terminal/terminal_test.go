@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -47,6 +48,35 @@ func TestWrap(t *testing.T) {
 		if squeeze(strings.Join(lines, "")) != squeeze(text) {
 			t.Errorf("wrapped %q into %q", text, lines)
 		}
+	}
+}
+
+// TestWidow: a last line that would hold a word or two gets company, in as many
+// lines as before.
+func TestWidow(t *testing.T) {
+	for _, text := range []string{
+		"The server looked at the token and did not take it, because it was too old by then.",
+		"服务端检查了页面传来的令牌，没有接受：可能是给别的应用签发的，可能太旧，也可能根本不是令牌。",
+	} {
+		for width := 40; width <= 80; width++ {
+			lines, plain := Wrap(text, width), fill(pieces(text), width)
+			last := Width(lines[len(lines)-1])
+			if len(lines) != len(plain) || last < Width(plain[len(plain)-1]) || len(lines) > 2 && last < width/5 {
+				t.Errorf("%d columns: %q", width, lines)
+			}
+		}
+	}
+}
+
+// TestFlow: items are not broken, and colours take no room.
+func TestFlow(t *testing.T) {
+	s := Style{Color: true}
+	lines := Flow([]string{"Acme Web SDK", s.Level("error"), "retry: after the fix", "up to: your backend"}, " · ", 42)
+	if want := []string{"Acme Web SDK · " + s.Level("error") + " ·", "retry: after the fix · up to: your backend"}; !slices.Equal(lines, want) {
+		t.Errorf("got %q", lines)
+	}
+	if Width(s.Level("error")) != 5 || Flow(nil, " · ", 40)[0] != "" {
+		t.Error("a colour takes room, or nothing is something")
 	}
 }
 
