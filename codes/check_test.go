@@ -123,12 +123,15 @@ func TestShare(t *testing.T) {
 		"acme-web/family.yaml":  {Data: []byte(testFamily)},
 		"acme-web/codes.yaml":   {Data: []byte("family: acme-web\ncodes:\n" + testEntry)},
 		"other-web/family.yaml": {Data: []byte(strings.NewReplacer("acme-web", "other-web", "Acme", "Other").Replace(testFamily))},
-		"other-web/codes.yaml":  {Data: []byte("family: other-web\ncodes:\n  - {code: 70, same_as: acme-web/7, level: warn}\n")},
+		"other-web/codes.yaml":  {Data: []byte("family: other-web\ncodes:\n  - {code: 7, same_as: acme-web/7, level: warn}\n  - {code: 70, same_as: acme-web/7}\n")},
 	})
 	for _, p := range problems {
 		t.Error(p)
 	}
-	e := cat.Entry("other-web", "70", "")
+	if e := cat.Entry("other-web", "70", ""); e.Symbol != "" || e.EN.Title != "The seventh fault" {
+		t.Errorf("another code took the symbol: %+v", e)
+	}
+	e := cat.Entry("other-web", "7", "")
 	if e.Symbol != "SEVEN" || e.Level != "warn" || e.EN.Hints[0] != "Open the page Keys in Other Console." || e.ZH.Hints[0] != "打开Other 控制台的密钥页。" {
 		t.Errorf("got %+v", e)
 	}

@@ -124,7 +124,12 @@ func (e *Entry) inherit(from *Entry) {
 			*to = v
 		}
 	}
-	own(&e.Symbol, from.Symbol)
+	if e.Code == from.Code { // else the names are the other code's
+		own(&e.Symbol, from.Symbol)
+		if e.Aliases == nil {
+			e.Aliases = from.Aliases
+		}
+	}
 	own(&e.Level, from.Level)
 	own(&e.Category, from.Category)
 	own(&e.Retryable, from.Retryable)
@@ -138,9 +143,6 @@ func (e *Entry) inherit(from *Entry) {
 		e.Texts = from.Texts
 	}
 	e.Status = e.Status || from.Status
-	if e.Aliases == nil {
-		e.Aliases = from.Aliases
-	}
 	if e.Consequence == nil {
 		e.Consequence = from.Consequence
 	}
