@@ -192,6 +192,9 @@ func (f *Family) fill(t Text, lang string) Text {
 	for i := range t.Causes {
 		t.Causes[i] = Cause{r.Replace(t.Causes[i].Cause), r.Replace(t.Causes[i].Tell)}
 	}
+	if lang == "zh" {
+		t.unfold() // a word that ends in Chinese
+	}
 	return t
 }
 
