@@ -3,7 +3,9 @@ package scanner
 import (
 	"regexp/syntax"
 	"slices"
-	"strings"
+
+	"github.com/imwatch/imwatch/scanner/regex"
+	"github.com/imwatch/imwatch/scanner/sieve"
 )
 
 // An anchor is a text that the prefilter searches, and where it is found a look
@@ -127,7 +129,7 @@ func (c *anchorChoice) alternatives(branches, behind []*syntax.Regexp) {
 		}
 		all.list, all.cost = append(all.list, one.best.list...), all.cost+one.best.cost
 	}
-	if len(all.list) <= maxAlternatives {
+	if len(all.list) <= regex.MaxTexts {
 		c.offer(all)
 	}
 }
@@ -135,8 +137,8 @@ func (c *anchorChoice) alternatives(branches, behind []*syntax.Regexp) {
 // longestRun crosses the exact texts of the first n parts.
 func longestRun(parts []*syntax.Regexp) (run []string, n int) {
 	for _, p := range parts {
-		set := exact(p)
-		joined := cross(run, set)
+		set := regex.Exact(p)
+		joined := regex.Cross(run, set)
 		if set == nil || joined == nil || slices.Contains(joined, "") && n > 0 {
 			return run, n
 		}
@@ -200,10 +202,10 @@ func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
 		}
 		fits := follows(rest)
 		if from > 0 {
-			fits *= rarity(s.text[:from])
+			fits *= sieve.Rarity(s.text[:from])
 		}
-		cost := rarity(s.text[from:to]) * (lookCost + fits)
-		if to-from < window {
+		cost := sieve.Rarity(s.text[from:to]) * (lookCost + fits)
+		if to-from < sieve.Window {
 			cost *= 1e4 // it makes the search slower for all
 		}
 		if len(best.list) == 0 || cost < best.cost {
@@ -224,7 +226,7 @@ func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
 		}
 		from = to
 	}
-	if len(best.list) == 0 && len(s.text) >= minAnchor {
+	if len(best.list) == 0 && len(s.text) > minAnchor {
 		offer(0, len(s.text))
 		best.cost *= 1e6 // no word in it, so an escape hides it
 	}
@@ -288,7 +290,7 @@ func encodedEnd(c byte) bool {
 	case '\n', '\r', '+', 'n', 't', 'r', '\\', 'm', ';', '"':
 		return true
 	}
-	return unhex(c) >= 0
+	return unhex(c) >= 0 || c >= 'A' && c <= 'K'
 }
 
 // encodedBefore tells whether the letter or digit at the end of b may be part of
@@ -319,86 +321,6 @@ func coloured(b []byte) bool {
 	return false
 }
 
-// rarity guesses how often a text stands in logs: the chance at one place, a
-// letter within a word being far likelier than at any place.
-func rarity(text string) float64 {
-	if often, ok := frequent[strings.ToLower(text)]; ok {
-		return often
-	}
-	p := 1.0
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case i == 0:
-			p *= byteShare[c]
-		case c >= 0x80:
-			p *= 0.2
-		case c >= '0' && c <= '9' && isWordByte(text[i-1]):
-			p *= 0.1
-		case c >= 'a' && c <= 'z' && isWordByte(text[i-1]):
-			p *= 0.25
-		case c >= 'A' && c <= 'Z' && isWordByte(text[i-1]):
-			p *= 0.1
-		default:
-			p *= byteShare[c]
-		}
-	}
-	return p
-}
-
-// frequent words of healthy logs, and how often one stands at one place.
-var frequent = func() map[string]float64 {
-	m := map[string]float64{}
-	add := func(often float64, words string) {
-		for _, w := range strings.Fields(words) {
-			m[strings.ToLower(w)] = often
-		}
-	}
-	add(1e-2, `type message user data code error time status info the and for not`)
-	add(1e-3, `event token login send server request response failed webim easemob agora jmessage hyphenate 环信 声网 极光
-		logger level debug warn thread http https host path method bytes trace client session service handler connection
-		connect config work worker agent mozilla windows chrome safari gecko version java null true false exception timeout
-		from file list room chat group member online device cache query text image audio value name count start stop open
-		close closed been has was with this that other already limit invalid found empty success statusCode`)
-	return m
-}()
-
-// common tells whether a text is part of a frequent word.
-func common(text string) bool {
-	for w := range frequent {
-		if strings.Contains(w, text) {
-			return true
-		}
-	}
-	return false
-}
-
-// byteShare is how often a byte stands in logs.
-var byteShare = func() (share [256]float64) {
-	for c := range share {
-		switch {
-		case c >= 0x80:
-			share[c] = 0.002
-		case c >= 'A' && c <= 'Z':
-			share[c] = 0.004
-		case c >= '0' && c <= '9':
-			share[c] = 0.025
-		case c > ' ':
-			share[c] = 0.003
-		default:
-			share[c] = 0.0003
-		}
-	}
-	for i, c := range []byte("etaoinsrhldcumfpgwybvkxjqz") { // as often as in English
-		share[c] = []float64{.055, .045, .04, .035, .035, .035, .035, .033, .02, .022, .02, .018, .016, .015, .012, .014, .012, .01, .008, .008, .006, .004, .003, .001, .001, .001}[i]
-	}
-	for _, c := range []byte("\"/.-:,=_") {
-		share[c] = 0.025
-	}
-	share[' '] = 0.06
-	return share
-}()
-
 // follows guesses how likely it is that what must follow does.
 func follows(parts []*syntax.Regexp) float64 {
 	p := 1.0
@@ -408,12 +330,12 @@ func follows(parts []*syntax.Regexp) float64 {
 		}
 		switch n.Op {
 		case syntax.OpLiteral:
-			p *= min(1, rarity(string(n.Rune)))
+			p *= min(1, sieve.Rarity(string(n.Rune)))
 		case syntax.OpCharClass:
 			share := 0.0
-			for c := range byteShare {
+			for c := range sieve.Share {
 				if inClass(n.Rune, rune(c)) {
-					share += byteShare[c]
+					share += sieve.Share[c]
 				}
 			}
 			p *= min(1, share)

@@ -1,7 +1,6 @@
 package scanner
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/imwatch/imwatch/codes"
@@ -17,6 +16,8 @@ type file struct {
 	sentences []sentence
 	fields    []pattern
 	rules     []rule
+	look      *patterns
+	gate      int // the group of everything that a rule or a sentence needs
 }
 
 type word struct {
@@ -26,48 +27,70 @@ type word struct {
 
 type rule struct {
 	*rules.Rule
-	re           *regexp.Regexp
-	lits         []string
+	pattern
 	anchors      []anchor
 	code, symbol int // group numbers, -1 for none
 }
 
-func compileFile(f *rules.File, cat *codes.Catalogue) (*file, []rules.Problem) {
-	cf := &file{src: f, cat: cat, fields: compileFields(f)}
+func compileFile(f *rules.File, cat *codes.Catalogue, look *patterns) (*file, []rules.Problem) {
+	cf := &file{src: f, cat: cat, look: look, fields: compileFields(f, look)}
 	var problems []rules.Problem
 	for _, w := range f.Words {
-		cf.words = append(cf.words, word{w, newPattern(w.Regex)})
+		if p, ok := look.add(w.Regex); ok {
+			cf.words = append(cf.words, word{w, p})
+		}
 	}
 	for _, s := range f.Shapes {
-		cf.shapes = append(cf.shapes, newPattern(s.Regex))
+		cf.shapes = append(cf.shapes, look.addAll([]string{s.Regex})...)
 	}
 	for _, s := range f.Sentences {
-		cf.sentences = append(cf.sentences, newSentence(s))
+		cf.sentences = append(cf.sentences, newSentence(s, look))
 	}
 	// The longest sentence that fits is meant: "not in group or chatroom" is
 	// the start of another one.
 	slices.SortStableFunc(cf.sentences, func(a, b sentence) int { return len(b.text) - len(a.text) })
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		re, err := regexp.Compile(r.Regex)
-		if err != nil {
+		p, ok := look.add(r.Regex)
+		if !ok {
 			continue // rules.Parse has said why
 		}
-		lits, anchors := literals(r.Regex), anchorsOf(r.Regex)
-		if len(lits) == 0 || len(anchors) == 0 {
+		anchors := anchorsOf(r.Regex)
+		if len(anchors) == 0 {
 			problems = append(problems, rules.Problem{File: f.Name, Line: f.LineOf("id: " + r.ID),
 				What: "rule " + r.ID + " has no literal that every match must contain", Snippet: r.Regex,
 				Hint: "put a word into the regex that is not optional; without one every line of every file would be tried"})
 			continue
 		}
-		cf.rules = append(cf.rules, rule{r, re, lits, anchors, re.SubexpIndex("code"), re.SubexpIndex("symbol")})
+		cf.rules = append(cf.rules, rule{r, p, inEncodings(anchors), p.SubexpIndex("code"), p.SubexpIndex("symbol")})
 	}
+	cf.gate = look.group(cf.anchored())
 	return cf, problems
 }
 
-func compileFields(f *rules.File) (list []pattern) {
+// anchored returns the literals of the file's anchors.
+func (f *file) anchored() (lits []string) {
+	for _, a := range f.anchors() {
+		lits = append(lits, a.lit)
+	}
+	slices.Sort(lits)
+	return slices.Compact(lits)
+}
+
+// anchors are what the prefilter looks for.
+func (f *file) anchors() (list []anchor) {
+	for _, r := range f.rules {
+		list = append(list, r.anchors...)
+	}
+	for _, s := range f.sentences {
+		list = append(list, s.anchors...)
+	}
+	return list
+}
+
+func compileFields(f *rules.File, look *patterns) (list []pattern) {
 	for _, x := range f.Fields {
-		list = append(list, newPattern(x.Regex))
+		list = append(list, look.addAll([]string{x.Regex})...)
 	}
 	return list
 }

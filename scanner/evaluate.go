@@ -19,8 +19,12 @@ func (s *Scanner) evaluate(b *block) *Block {
 		out.Decoded = out.Decoded || l.decoded
 	}
 	out.Partial = b.lines[len(b.lines)-1].partial
+	seen := s.look.look(text)
+	defer seen.close()
 	for _, f := range s.files {
-		out.Matches = append(out.Matches, f.matches(text)...)
+		if seen.may(f.gate) {
+			out.Matches = append(out.Matches, f.matches(text, seen)...)
+		}
 	}
 	if len(out.Matches) == 0 {
 		return nil
@@ -54,16 +58,13 @@ func (c *candidate) prove(basis string) {
 }
 
 // matches finds the codes of one file's families in a block's text.
-func (f *file) matches(text string) []Match {
-	if !f.gated(text) {
-		return nil
-	}
-	tags, ok := f.tags(text)
+func (f *file) matches(text string, seen sight) []Match {
+	tags, ok := f.tags(seen)
 	if !ok {
 		return nil
 	}
 	var list []*candidate
-	f.view(text, tags, 0, &list)
+	f.view(text, seen, tags, 0, &list)
 	var out []Match
 	for _, c := range list {
 		m, ok := f.match(c, tags)
@@ -83,22 +84,6 @@ func (f *file) matches(text string) []Match {
 // same tells whether two matches of one block are one finding, printed twice.
 func (m Match) same(o Match) bool { return m.Code == o.Code && m.Group == o.Group }
 
-// gated tells whether a literal of any rule stands in the text.
-func (f *file) gated(text string) bool {
-	for i := range f.rules {
-		if f.rules[i].possible(text) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(f.sentences, func(s sentence) bool {
-		return slices.ContainsFunc(s.written, func(form string) bool { return strings.Contains(text, form) })
-	})
-}
-
-func (r *rule) possible(text string) bool {
-	return slices.ContainsFunc(r.lits, func(l string) bool { return strings.Contains(text, l) })
-}
-
 // tags is what the words of a block say about who wrote it.
 type tags struct {
 	sdk, vendor, failure bool
@@ -107,11 +92,10 @@ type tags struct {
 
 // tags looks for the file's words; ok is false when they say that the line is
 // somebody else's.
-func (f *file) tags(text string) (t tags, ok bool) {
-	lowered := strings.ToLower(text)
+func (f *file) tags(seen sight) (t tags, ok bool) {
 	for i := range f.words {
 		w := &f.words[i]
-		if !w.matches(text, lowered) {
+		if !seen.Match(w.id) {
 			continue
 		}
 		if w.Other {
@@ -128,11 +112,11 @@ func (f *file) tags(text string) (t tags, ok bool) {
 }
 
 // view adds the candidates of a text and of the texts inside it.
-func (f *file) view(text string, t tags, depth int, list *[]*candidate) {
+func (f *file) view(text string, seen sight, t tags, depth int, list *[]*candidate) {
 	objs := objects(text)
-	own := f.objectCandidates(text, objs, t)
-	own = f.plainCandidates(text, own, t)
-	own = f.sentenceCandidates(text, objs, own)
+	own := f.objectCandidates(text, seen, objs, t)
+	own = f.plainCandidates(text, seen, own, t)
+	own = f.sentenceCandidates(text, seen, objs, own)
 	for _, c := range own {
 		f.weigh(text, objs, c, t)
 	}
@@ -141,7 +125,9 @@ func (f *file) view(text string, t tags, depth int, list *[]*candidate) {
 		return
 	}
 	for _, nested := range nestedTexts(text, objs, own) {
-		f.view(nested, t, depth+1, list)
+		in := f.look.look(nested)
+		f.view(nested, in, t, depth+1, list)
+		in.close()
 	}
 }
 
@@ -211,14 +197,14 @@ func inside(own []*candidate, objs []object, pos int) bool {
 }
 
 // objectCandidates finds numbers that are the value of a key of an object.
-func (f *file) objectCandidates(text string, objs []object, t tags) (own []*candidate) {
+func (f *file) objectCandidates(text string, seen sight, objs []object, t tags) (own []*candidate) {
 	byObject := map[int]*candidate{}
 	for i := range f.rules {
 		r := &f.rules[i]
-		if r.Object == nil || !r.possible(text) {
+		if r.Object == nil || !seen.May(r.id) {
 			continue
 		}
-		for _, m := range r.re.FindAllStringSubmatchIndex(text, maxMatches) {
+		for _, m := range seen.all(r.id) {
 			c := &candidate{rule: r, code: text[m[2*r.code]:m[2*r.code+1]], evidence: text[m[0]:m[1]], pos: m[0], end: m[1], obj: -1}
 			key := keyStart(text, m[0], m[2*r.code])
 			if obj, _ := enclosing(objs, key); obj >= 0 {
@@ -338,15 +324,15 @@ func above(objs []object, obj int, byObject map[int]*candidate) (*candidate, str
 
 // plainCandidates finds symbols, and numbers that are no value of an object's
 // key. One that repeats what an object says is a proof of that one.
-func (f *file) plainCandidates(text string, own []*candidate, t tags) []*candidate {
+func (f *file) plainCandidates(text string, seen sight, own []*candidate, t tags) []*candidate {
 	var plain []*candidate
 	symbols := map[string]bool{}
 	for i := range f.rules {
 		r := &f.rules[i]
-		if r.Object != nil || !r.possible(text) {
+		if r.Object != nil || !seen.May(r.id) {
 			continue
 		}
-		for _, m := range r.re.FindAllStringSubmatchIndex(text, maxMatches) {
+		for _, m := range seen.all(r.id) {
 			c := &candidate{rule: r, evidence: text[m[0]:m[1]], pos: m[0], end: m[1], obj: -1}
 			if r.symbol >= 0 && m[2*r.symbol] >= 0 {
 				c.symbol = text[m[2*r.symbol]:m[2*r.symbol+1]]

@@ -2,11 +2,11 @@ package scanner
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/imwatch/imwatch/scanner/regex"
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
@@ -24,9 +24,9 @@ type line struct {
 }
 
 var (
-	criLine    = regexp.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?: |$)`)
-	syslogLine = regexp.MustCompile(`^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (\S+ [\w./@-]+(?:\[\d+\])?): `)
-	syslog5424 = regexp.MustCompile(`^<\d{1,3}>1 \d{4}-\d\d-\d\dT\S+ (\S+ \S+ \S+) \S+ (?:-|(?:\[[^\]]*\])+) (?:\x{FEFF})?`)
+	criLine    = regex.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?: |$)`)
+	syslogLine = regex.MustCompile(`^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (\S+ [\w./@-]+(?:\[\d+\])?): `)
+	syslog5424 = regex.MustCompile(`^<\d{1,3}>1 \d{4}-\d\d-\d\dT\S+ (\S+ \S+ \S+) \S+ (?:-|(?:\[[^\]]*\])+) (?:\x{FEFF})?`)
 )
 
 // lineAt returns the decoded line that contains data[i].
@@ -41,12 +41,10 @@ func lineAt(data []byte, i int) line {
 }
 
 func (l *line) decode(raw []byte) {
-	if plain := uncolour(string(raw)); len(plain) != len(raw) {
-		raw, l.decoded = []byte(plain), true
-	}
-	l.text = string(raw)
-	if len(raw) > 0 {
-		l.unwrap(raw)
+	l.text = uncolour(string(raw))
+	l.decoded = len(l.text) != len(raw)
+	if l.text != "" {
+		l.unwrap(l.text)
 	}
 	if !utf8.ValidString(l.text) {
 		if s, err := simplifiedchinese.GB18030.NewDecoder().String(l.text); err == nil && !strings.ContainsRune(s, utf8.RuneError) {
@@ -56,27 +54,27 @@ func (l *line) decode(raw []byte) {
 }
 
 // unwrap takes off what stands around the line, by its first byte.
-func (l *line) unwrap(raw []byte) {
+func (l *line) unwrap(raw string) {
 	switch c := raw[0]; {
-	case c == '{' && bytes.HasPrefix(raw, []byte(`{"log":"`)):
-		l.docker(string(raw))
+	case c == '{' && strings.HasPrefix(raw, `{"log":"`):
+		l.docker(raw)
 	case c == '{':
-		l.record(string(raw))
+		l.record(raw)
 	case c >= '0' && c <= '9':
-		if l.cri(raw) || l.prefixed(raw, syslogLine) || slices.ContainsFunc(logcatLines, func(form *regexp.Regexp) bool { return l.prefixed(raw, form) }) {
+		if l.cri(raw) || l.prefixed(raw, syslogLine) || slices.ContainsFunc(logcatLines, func(form *regex.Regexp) bool { return l.prefixed(raw, form) }) {
 			return
 		}
-		l.wrapped(string(raw))
+		l.wrapped(raw)
 	case c == '<':
 		if !l.prefixed(raw, syslogLine) {
 			l.prefixed(raw, syslog5424)
 		}
 	case c >= 'A' && c <= 'Z':
 		if !l.prefixed(raw, syslogLine) && !l.prefixed(raw, logcatBrief) {
-			l.wrapped(string(raw))
+			l.wrapped(raw)
 		}
 	case c >= 'a' && c <= 'z' || c == '[':
-		l.wrapped(string(raw))
+		l.wrapped(raw)
 	}
 }
 
@@ -105,14 +103,14 @@ func jsonWord(s, key string) string {
 	return v
 }
 
-func (l *line) cri(raw []byte) bool {
-	m := criLine.FindSubmatchIndex(raw)
+func (l *line) cri(raw string) bool {
+	m := criLine.FindStringSubmatchIndex(raw)
 	if m == nil {
 		return false
 	}
-	l.when, l.stream = string(raw[m[2]:m[3]]), "cri "+string(raw[m[4]:m[5]])
+	l.when, l.stream = raw[m[2]:m[3]], "cri "+raw[m[4]:m[5]]
 	l.partial, l.decoded = raw[m[6]] == 'P', true
-	l.text = string(raw[m[1]:])
+	l.text = raw[m[1]:]
 	return true
 }
 
@@ -120,13 +118,12 @@ var rsyslogEscapes = strings.NewReplacer("#012", "\n", "#011", "\t", "#033", "\x
 
 // prefixed takes a system logger's prefix off. rsyslog writes a newline as
 // #012, a tab as #011 and an escape as #033.
-func (l *line) prefixed(raw []byte, form *regexp.Regexp) bool {
-	m := form.FindSubmatchIndex(raw)
+func (l *line) prefixed(raw string, form *regex.Regexp) bool {
+	m := form.FindStringSubmatchIndex(raw)
 	if m == nil {
 		return false
 	}
-	l.prefix, l.stream = string(raw[:m[1]]), string(raw[m[2]:m[3]])
-	l.text = string(raw[m[1]:])
+	l.prefix, l.stream, l.text = raw[:m[1]], raw[m[2]:m[3]], raw[m[1]:]
 	if strings.Contains(l.text, "#0") {
 		l.text, l.decoded = uncolour(rsyslogEscapes.Replace(l.text)), true
 	}

@@ -151,28 +151,26 @@ func (s *Scanner) capture(m *Match, text string) {
 	if strings.Contains(plain, "%22") {
 		plain = unpercent(plain)
 	}
-	lowered := strings.ToLower(plain)
+	seen := s.look.look(plain)
+	defer seen.close()
 	for _, f := range s.files {
 		if f.src == m.Rule.File {
-			captureAll(m.Fields, f.fields, plain, lowered)
+			captureAll(m.Fields, f.fields, plain, seen)
 		}
 	}
-	captureAll(m.Fields, s.fields, plain, lowered)
+	captureAll(m.Fields, s.fields, plain, seen)
 }
 
-func captureAll(into map[string]string, list []pattern, text, lowered string) {
+func captureAll(into map[string]string, list []pattern, text string, seen sight) {
 	for i := range list {
 		p := &list[i]
-		if !p.may(lowered) {
-			continue
-		}
-		m := p.re.FindStringSubmatch(text)
+		m := seen.Find(p.id, 0)
 		if m == nil {
 			continue
 		}
-		for i, name := range p.re.SubexpNames() {
-			if name != "" && m[i] != "" && into[name] == "" {
-				into[name] = m[i]
+		for i, name := range p.SubexpNames() {
+			if name != "" && m[2*i] < m[2*i+1] && into[name] == "" {
+				into[name] = text[m[2*i]:m[2*i+1]]
 			}
 		}
 	}

@@ -1,71 +1,91 @@
 package scanner
 
 import (
-	"regexp"
-	"regexp/syntax"
 	"slices"
-	"strings"
-	"unicode"
+	"sync"
+
+	"github.com/imwatch/imwatch/scanner/regex"
 )
 
-// A pattern is a regex with a gate before it: texts of which one must stand in
-// what it matches, all in lower case. A regex costs microseconds even where it
-// fails at once, a look for a text some nanoseconds.
+// A pattern is a regex of the set that a scanner looks for in one pass.
 type pattern struct {
-	re   *regexp.Regexp
-	gate []string // nil: always open
+	*regex.Regexp
+	id int
 }
 
-// newPattern returns a pattern without a regex for what rules.Parse has already
-// complained of.
-func newPattern(re string) pattern {
-	r, err := regexp.Compile(re)
+// patterns are all the regexes of a scanner, in one set: words, shapes, fields,
+// rules and sentences.
+type patterns struct {
+	list   []*regex.Regexp
+	groups [][]string // plain texts, counted behind the list
+	set    *regex.Set
+	marks  sync.Pool
+}
+
+// add takes a regex in; ok is false for one that rules.Parse has complained of.
+func (p *patterns) add(expr string) (x pattern, ok bool) {
+	re, err := regex.Compile(expr)
 	if err != nil {
-		return pattern{}
+		return x, false
 	}
-	p := pattern{re: r}
-	if tree, err := syntax.Parse(re, syntax.Perl); err == nil {
-		lower(tree)
-		p.gate = dedupe(required(tree.Simplify()))
-	}
-	if slices.Contains(p.gate, "") {
-		p.gate = nil
-	}
-	return p
+	p.list = append(p.list, re)
+	return pattern{re, len(p.list) - 1}, true
 }
 
-// lower makes the literals of a regex lower case and case-sensitive.
-func lower(n *syntax.Regexp) {
-	n.Flags &^= syntax.FoldCase
-	if n.Op == syntax.OpLiteral || n.Op == syntax.OpCharClass {
-		n.Rune = slices.Clone(n.Rune)
-	}
-	if n.Op == syntax.OpLiteral {
-		for i, r := range n.Rune {
-			n.Rune[i] = unicode.ToLower(r)
+func (p *patterns) addAll(exprs []string) (list []pattern) {
+	for _, e := range exprs {
+		if x, ok := p.add(e); ok {
+			list = append(list, x)
 		}
 	}
-	for _, sub := range n.Sub {
-		lower(sub)
-	}
+	return list
 }
 
-// dedupe makes what exact classes such as [Ee] spelt out lower case, each once.
-func dedupe(set []string) (out []string) {
-	for _, s := range set {
-		if s = strings.ToLower(s); !slices.Contains(out, s) {
-			out = append(out, s)
+// group takes texts in and returns how to ask for them: see may.
+func (p *patterns) group(texts []string) int {
+	p.groups = append(p.groups, texts)
+	return len(p.groups) - 1
+}
+
+func (p *patterns) compile() { p.set = regex.NewSet(p.list, p.groups...) }
+
+// A sight is a text and which patterns can match it.
+type sight struct {
+	*regex.Marks
+	of *patterns
+}
+
+// look goes over a text. The sight must be closed.
+func (p *patterns) look(text string) sight {
+	m, ok := p.marks.Get().(*regex.Marks)
+	if !ok {
+		m = new(regex.Marks)
+	}
+	p.set.Mark(m, text)
+	return sight{m, p}
+}
+
+func (s sight) close() { s.of.marks.Put(s.Marks) }
+
+// may tells whether a text of a group can stand there.
+func (s sight) may(group int) bool { return s.May(len(s.of.list) + group) }
+
+// all returns the matches of a pattern, in order.
+func (s sight) all(id int) (list [][]int) {
+	s.Each(id, maxMatches, func(m []int) { list = append(list, slices.Clone(m)) })
+	return list
+}
+
+// submatches returns the texts of the first match's groups; nil when there is no
+// match.
+func submatches(re *regex.Regexp, text string) (groups []string) {
+	m := re.FindStringSubmatchIndex(text)
+	for i := 0; i < len(m); i += 2 {
+		if m[i] < 0 {
+			groups = append(groups, "")
+			continue
 		}
+		groups = append(groups, text[m[i]:m[i+1]])
 	}
-	return out
-}
-
-// may tells whether the regex can match a text, given in lower case.
-func (p *pattern) may(lowered string) bool {
-	return p.re != nil && (p.gate == nil || slices.ContainsFunc(p.gate, func(l string) bool { return strings.Contains(lowered, l) }))
-}
-
-// matches tells whether it matches a text, given also in lower case.
-func (p *pattern) matches(text, lowered string) bool {
-	return p.may(lowered) && p.re.MatchString(text)
+	return groups
 }

@@ -1,27 +1,27 @@
 package scanner
 
 import (
-	"regexp"
+	"github.com/imwatch/imwatch/scanner/regex"
 	"strings"
 )
 
 // What tools that collect the output of many programs put before every line of
 // it. A prefix names a stream where it has a group.
 var (
-	logcatLines = []*regexp.Regexp{
-		regexp.MustCompile(`^(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\s+(\d+\s+\d+ [VDIWEF] [^:]{1,48}): `),
-		regexp.MustCompile(`^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ([VDIWEF]/[^(:]{1,48}\( *\d+\)): `),
-		regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (\d+-\d+/\S+ [VDIWEF]/[^:]{1,48}): `),
-		regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +(\d+-\d+ +\S+ +\S+ +[VDIWEF]) {1,2}`),
+	logcatLines = []*regex.Regexp{
+		regex.MustCompile(`^(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\s+(\d+\s+\d+ [VDIWEF] [^:]{1,48}): `),
+		regex.MustCompile(`^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ([VDIWEF]/[^(:]{1,48}\( *\d+\)): `),
+		regex.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (\d+-\d+/\S+ [VDIWEF]/[^:]{1,48}): `),
+		regex.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +(\d+-\d+ +\S+ +\S+ +[VDIWEF]) {1,2}`),
 	}
-	logcatBrief = regexp.MustCompile(`^([VDIWEF]/[^(:]{1,48}\( *\d+\)): `)
+	logcatBrief = regex.MustCompile(`^([VDIWEF]/[^(:]{1,48}\( *\d+\)): `)
 
 	// A tag: docker compose, pm2, kubectl logs --prefix, stern.
-	tagged = regexp.MustCompile(`^(?:([\w.-]{1,64} {1,40}\|)|(\d{1,4}\|[\w.@/-]{1,64} *\|)|(\[pod/[^\]\s]{1,200}\])|([a-z0-9-]{1,200}-[bcdfghjklmnpqrstvwxz2456789]{5} [a-z0-9][\w.-]{0,62})) `)
+	tagged = regex.MustCompile(`^(?:([\w.-]{1,64} {1,40}\|)|(\d{1,4}\|[\w.@/-]{1,64} *\|)|(\[pod/[^\]\s]{1,200}\])|([a-z0-9-]{1,200}-[bcdfghjklmnpqrstvwxz2456789]{5} [a-z0-9][\w.-]{0,62})) `)
 
 	// A time, alone or with a program's name behind it: docker and kubectl with
 	// --timestamps, pm2 with --time, journalctl's outputs, heroku.
-	timed = regexp.MustCompile(`^(?:` +
+	timed = regex.MustCompile(`^(?:` +
 		`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6,9}(?:Z|[+-]\d\d:\d\d) ((?:app|heroku)\[[\w.-]+\]: )?` +
 		`|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?: ?[+-]\d\d:?\d\d)?: ` +
 		`|\d{10}\.\d{3,6} (\S+ [\w./@-]+(?:\[\d+\])?): ` +
@@ -36,7 +36,7 @@ func (l *line) wrapped(raw string) {
 }
 
 // cut takes one prefix off and returns what is behind it.
-func (l *line) cut(s string, form *regexp.Regexp) string {
+func (l *line) cut(s string, form *regex.Regexp) string {
 	m := form.FindStringSubmatchIndex(s)
 	if m == nil {
 		return s

@@ -21,6 +21,7 @@ import (
 type Scanner struct {
 	files  []*file
 	fields []pattern // of files without a family: captured beside any code
+	look   *patterns
 	search *searcher
 }
 
@@ -58,27 +59,21 @@ type Inner struct{ Code, Text string }
 // literal for the prefilter, and a rule of the user's that fails its own
 // examples (those of the built-in ones are checked by the tests).
 func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
-	s := &Scanner{}
+	s := &Scanner{look: &patterns{}}
 	var problems []rules.Problem
 	anchors := []anchor{{lit: " stdout P "}, {lit: " stderr P "}}
 	for _, f := range set.Files {
 		if len(f.Families) == 0 {
-			s.fields = append(s.fields, compileFields(f)...)
+			s.fields = append(s.fields, compileFields(f, s.look)...)
 			continue
 		}
-		cf, ps := compileFile(f, cat)
+		cf, ps := compileFile(f, cat, s.look)
 		problems = append(problems, ps...)
 		s.files = append(s.files, cf)
-		for _, r := range cf.rules {
-			anchors = append(anchors, r.anchors...)
-		}
-		for _, st := range cf.sentences {
-			for _, form := range st.written {
-				anchors = append(anchors, sentenceAnchor(form))
-			}
-		}
+		anchors = append(anchors, cf.anchors()...)
 	}
-	s.search = newSearcher(inEncodings(anchors))
+	s.look.compile()
+	s.search = newSearcher(anchors)
 	if len(problems) == 0 {
 		for _, f := range s.files {
 			if !f.src.BuiltIn {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/internal/workload"
 	"github.com/imwatch/imwatch/rules"
 )
 
@@ -197,4 +198,17 @@ func BenchmarkScan(b *testing.B) {
 		}
 	}
 	b.ReportMetric(200_000*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+}
+
+// BenchmarkPrefilter runs the prefilter alone over healthy lines.
+func BenchmarkPrefilter(b *testing.B) {
+	var log bytes.Buffer
+	if _, _, err := workload.Write(&log, 1<<20, workload.Options{}); err != nil {
+		b.Fatal(err)
+	}
+	s := builtIn(b)
+	b.SetBytes(int64(log.Len()))
+	for b.Loop() {
+		s.candidates(log.Bytes(), func(hit int) int { return hit + bytes.IndexByte(log.Bytes()[hit:], '\n') + 1 })
+	}
 }

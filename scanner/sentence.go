@@ -1,11 +1,11 @@
 package scanner
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/imwatch/imwatch/rules"
+	"github.com/imwatch/imwatch/scanner/regex"
 )
 
 // A sentence is a fixed text of an SDK and the codes it stands for, the likeliest
@@ -16,15 +16,13 @@ type sentence struct {
 	alone  bool
 	common bool
 
-	written []string // as it stands in files: one that counts alone also in a URL
+	anchors []anchor
+	group   int
 }
 
-func newSentence(r rules.Sentence) sentence {
-	s := sentence{text: r.Text, codes: r.Codes, alone: r.Alone, common: r.Common, written: []string{r.Text}}
-	if r.Alone {
-		s.written = append(s.written, strings.ReplaceAll(r.Text, " ", "%20"), strings.ReplaceAll(r.Text, " ", "+"))
-	}
-	return s
+func newSentence(r rules.Sentence, look *patterns) sentence {
+	return sentence{text: r.Text, codes: r.Codes, alone: r.Alone, common: r.Common,
+		anchors: inEncodings([]anchor{sentenceAnchor(r.Text)}), group: look.group([]string{r.Text})}
 }
 
 // is tells whether the text of an error object is the sentence: it ends with it,
@@ -37,13 +35,16 @@ func (s *sentence) is(text string) bool {
 }
 
 // Before a sentence, an app may print the number in words of its own.
-var sentenceNumber = regexp.MustCompile(`(?i)(\btype|\bcode|\berr(?:or)?(?:[-_ ]?(?:code|type))?|\bstatus|错误码|错误类型|错误代码)["']?[^\w\-{}]{0,4}(-?\d{1,4})[^\w{}][^{}]{0,24}$`)
+var sentenceNumber = regex.MustCompile(`(?i)(\btype|\bcode|\berr(?:or)?(?:[-_ ]?(?:code|type))?|\bstatus|错误码|错误类型|错误代码)["']?[^\w\-{}]{0,4}(-?\d{1,4})[^\w{}][^{}]{0,24}$`)
 
 // sentenceCandidates finds the SDK's own texts outside of the objects that
 // were found.
-func (f *file) sentenceCandidates(text string, objs []object, own []*candidate) []*candidate {
+func (f *file) sentenceCandidates(text string, seen sight, objs []object, own []*candidate) []*candidate {
 	for i := range f.sentences {
 		s := &f.sentences[i]
+		if !seen.may(s.group) {
+			continue
+		}
 		from := strings.Index(text, s.text)
 		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) && !c.borrows(s) }) {
 			continue
@@ -102,7 +103,7 @@ func (c *candidate) hear(text string, objs []object, s *sentence, from int) {
 // a sentence, if it is one of the sentence's. With a text that any program may
 // have, a single digit counts only as code=N, and in an object only under type.
 func numberBefore(text string, objs []object, s *sentence, from int) string {
-	m := sentenceNumber.FindStringSubmatch(text[max(0, from-48):from])
+	m := submatches(sentenceNumber, text[max(0, from-48):from])
 	if m == nil || !slices.Contains(s.codes, m[2]) {
 		return ""
 	}
@@ -125,9 +126,9 @@ func within(c *candidate, objs []object, pos int) bool {
 
 // Words before a sentence and behind it that make it a part of a longer one.
 var (
-	leads   = regexp.MustCompile(`(?i)(?:^|\W)(?:the|an?|this|that|your|our|my|its|his|her|client|server|remote|peer)\s$`)
-	goesOn  = regexp.MustCompile(`^\s[a-z]`)
-	goesOff = regexp.MustCompile(`^\s+at\s`) // the place that a mini program's console puts behind
+	leads   = regex.MustCompile(`(?i)(?:^|\W)(?:the|an?|this|that|your|our|my|its|his|her|client|server|remote|peer)\s$`)
+	goesOn  = regex.MustCompile(`^\s[a-z]`)
+	goesOff = regex.MustCompile(`^\s+at\s`) // the place that a mini program's console puts behind
 )
 
 // whole tells whether a sentence stands by itself and is no part of a longer one
@@ -162,13 +163,9 @@ func (f *file) beside(text string, objs []object, s *sentence, from int, c *cand
 }
 
 func (f *file) shaped(text string) bool {
-	lowered := strings.ToLower(text)
-	for i := range f.shapes {
-		if f.shapes[i].matches(text, lowered) {
-			return true
-		}
-	}
-	return false
+	seen := f.look.look(text)
+	defer seen.close()
+	return slices.ContainsFunc(f.shapes, func(p pattern) bool { return seen.Match(p.id) })
 }
 
 // toldBetter tells whether a sentence found alone is the text of an object that

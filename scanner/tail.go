@@ -40,10 +40,11 @@ const (
 type tailMode uint8
 
 const (
-	plain     tailMode = iota
-	backslash          // behind \
-	percent            // behind %
-	nibbled            // behind % and a hexadecimal digit
+	plain      tailMode = iota
+	backslash           // behind \
+	percent             // behind %
+	nibbled             // behind % and a hexadecimal digit
+	afterQuote          // behind ", which a CSV file writes twice
 )
 
 type tailState struct {
@@ -167,10 +168,12 @@ func (t *tail) read(k tailKey, b byte) *tailState {
 	}
 	set, last, yes := t.step(k, b)
 	switch {
-	case yes || b == '#' || b == '&' || b == 0x1b || b == '[' || b == '^': // begins a system logger's newline, an entity, a colour
-		return tailYes
-	case b == '"' && set == 0 && k.before == noWord && k.mode == plain: // doubled, in a CSV file
-		return tailYes
+	case yes || b == '#' || b == '&' || b == 0x1b || b == '^' || b == '[' || b == 0xe2:
+		return tailYes // a system logger's newline, an entity, a colour begin so
+	case b == '"' && k.mode == afterQuote:
+		return t.state(tailKey{set: set | k.set, before: last})
+	case b == '"':
+		return t.state(tailKey{set: set, before: last, mode: afterQuote})
 	case b == '\\':
 		// What the escape stands for is read next, or the backslash itself was.
 		return t.state(tailKey{set: set | k.set, before: either, mode: backslash})
@@ -191,7 +194,7 @@ func (t *tail) goesOn(k tailKey, c byte) bool {
 // decoded steps over a character that was percent-encoded.
 func (t *tail) decoded(k tailKey, c byte) *tailState {
 	switch {
-	case c == '\\' || c == '%' || c == '+' || c == '#' || c >= 0x80 || c < ' ':
+	case c == '\\' || c == '%' || c == '+' || c == '#' || c == '&' || c == '[' || c == '^' || c >= 0x80 || c < ' ':
 		return tailYes
 	case isWord(rune(c)):
 		return tailNo // letters and digits stay as they are

@@ -52,6 +52,8 @@ var layers = [][]string{
 	{"internal/finding"},
 	{"internal/redact", "internal/linetime", "internal/terminal", "internal/workload"},
 	{"scanner"},
+	{"scanner/regex"},
+	{"scanner/sieve"},
 	{"rules"},
 	{"codes"},
 	{"configs"},
@@ -64,6 +66,9 @@ var onlyIn = map[string]string{"github.com/fsnotify/fsnotify": "internal/tailer"
 func TestImports(t *testing.T) {
 	const module = "github.com/imwatch/imwatch/"
 	layer := func(pkg string) int {
+		if i := slices.IndexFunc(layers, func(l []string) bool { return slices.Contains(l, pkg) }); i >= 0 {
+			return i
+		}
 		return slices.IndexFunc(layers, func(l []string) bool {
 			return slices.ContainsFunc(l, func(p string) bool { return pkg == p || strings.HasPrefix(pkg, p+"/") })
 		})

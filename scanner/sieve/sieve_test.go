@@ -1,7 +1,8 @@
-package scanner
+package sieve
 
 import (
 	"bytes"
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 )
 
 // portable makes a searcher do without the assembly.
-func portable(s *searcher) *searcher {
+func portable(s *Sieve) *Sieve {
 	p := *s
 	p.fast = false
 	var windows []uint32
@@ -22,44 +23,37 @@ func portable(s *searcher) *searcher {
 	return &p
 }
 
-func linesHit(s *searcher, data []byte) (starts []int) {
-	s.each(data, func(hit int) int {
-		starts = append(starts, bytes.LastIndexByte(data[:hit], '\n')+1)
-		if n := bytes.IndexByte(data[hit:], '\n'); n >= 0 {
-			return hit + n + 1
-		}
-		return len(data)
+// places returns where the literals stand.
+func found(s *Sieve, data []byte) (hits [][2]int) {
+	s.Each(data, func(lit, at int) bool {
+		hits = append(hits, [2]int{at, lit})
+		return true
 	})
-	return starts
+	slices.SortFunc(hits, compare)
+	return hits
 }
 
-// linesNaive looks for every literal in every line.
-func linesNaive(lits []string, data []byte) (starts []int) {
-	at := 0
-	for line := range bytes.Lines(data) {
-		if slices.ContainsFunc(lits, func(l string) bool { return bytes.Contains(line, []byte(l)) }) {
-			starts = append(starts, at)
+func compare(a, b [2]int) int { return cmp.Or(a[0]-b[0], a[1]-b[1]) }
+
+// naive looks for every literal at every place.
+func naive(lits []string, data []byte) (hits [][2]int) {
+	for lit, l := range lits {
+		for at := range data {
+			if bytes.HasPrefix(data[at:], []byte(l)) {
+				hits = append(hits, [2]int{at, lit})
+			}
 		}
-		at += len(line)
 	}
-	return starts
+	slices.SortFunc(hits, compare)
+	return hits
 }
 
-func searchers(lits []string) []*searcher {
-	var anchors []anchor
-	for _, l := range lits {
-		anchors = append(anchors, anchor{lit: l})
-	}
-	s := newSearcher(anchors)
-	return []*searcher{s, portable(s)}
-}
-
-func sieves(t *testing.T, list []*searcher, lits []string, data []byte) {
+func agree(t *testing.T, s *Sieve, data []byte) {
 	t.Helper()
-	want := linesNaive(lits, data)
-	for _, s := range list {
-		if got := linesHit(s, data); !slices.Equal(got, want) {
-			t.Fatalf("lines at %v, want %v; assembly %v, literals %q in %q", got, want, s.fast, lits, data)
+	want := naive(s.Literals, data)
+	for _, s := range []*Sieve{s, portable(s)} {
+		if got := found(s, data); !slices.Equal(got, want) {
+			t.Fatalf("hits %v, want %v; assembly %v, literals %q in %q", got, want, s.fast, s.Literals, data)
 		}
 	}
 }
@@ -71,13 +65,13 @@ func TestSieve(t *testing.T) {
 		{"needle"}, {"need", "le\xe7\x8e\xaf"}, {"abc", "needle"}, {"ab", "needle"}, {"x"},
 		{"\x00\x00\x00\x00"}, {"\xff\xfe\xfd\xfc\xfb", "Zz9_"},
 	} {
-		list := searchers(lits)
+		s := New(lits)
 		for length := range 140 {
 			data := bytes.Repeat([]byte{'.'}, length)
 			for at := 0; at+len(lits[len(lits)-1]) <= length; at++ {
 				d := slices.Clone(data)
 				copy(d[at:], lits[len(lits)-1])
-				sieves(t, list, lits, d)
+				agree(t, s, d)
 			}
 		}
 	}
@@ -90,6 +84,8 @@ func FuzzSieve(f *testing.F) {
 	f.Add("ab abc \xe7\x8e\xaf", []byte("xxabxx\n\xe7\x8e\xaf"), uint64(2))
 	f.Fuzz(func(t *testing.T, words string, data []byte, seed uint64) {
 		lits := strings.Fields(words)
+		slices.Sort(lits)
+		lits = slices.Compact(lits)
 		if len(lits) == 0 || len(lits) > 64 || strings.Contains(words, "\n") {
 			return
 		}
@@ -100,7 +96,7 @@ func FuzzSieve(f *testing.F) {
 			at := r.IntN(len(data) + 1)
 			data = slices.Concat(data[:at], []byte(l), bytes.Repeat([]byte{byte(r.IntN(256))}, r.IntN(40)), data[at:])
 		}
-		sieves(t, searchers(lits), lits, data)
+		agree(t, New(lits), data)
 	})
 }
 
@@ -122,23 +118,6 @@ func TestSieveManyLiterals(t *testing.T) {
 			lits = append(lits, l)
 		}
 	}
-	sieves(t, searchers(lits), lits, log.Bytes()[:1<<16])
-}
-
-// BenchmarkPrefilter runs the prefilter alone over healthy lines, with and
-// without the assembly.
-func BenchmarkPrefilter(b *testing.B) {
-	var log bytes.Buffer
-	if _, _, err := workload.Write(&log, 1<<20, workload.Options{}); err != nil {
-		b.Fatal(err)
-	}
-	s := builtIn(b).search
-	for name, s := range map[string]*searcher{"assembly": s, "portable": portable(s)} {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(log.Len()))
-			for b.Loop() {
-				linesHit(s, log.Bytes())
-			}
-		})
-	}
+	slices.Sort(lits)
+	agree(t, New(slices.Compact(lits)), log.Bytes()[:1<<14])
 }

@@ -6,7 +6,7 @@ DATA lowNibbles<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA lowNibbles<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL lowNibbles<>(SB), RODATA|NOPTR, $32
 
-// func sift(v *sieve, data *byte, n int, places *uint32) (found, next int)
+// func sift(v *tables, data *byte, n int, places *uint32) (found, next int)
 //
 // For 64 places at a time: the low and the high nibble of each of the next four
 // bytes select a set of buckets; a bucket that is in all eight sets marks the

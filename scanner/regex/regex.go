@@ -1,0 +1,446 @@
+// Package regex runs Go's regular expressions on short texts, with the results
+// of package regexp and at a fraction of its cost. It tries a match only where
+// the first bytes fit, by plain backtracking; what takes too many steps is given
+// to package regexp.
+package regex
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"sync"
+	"unicode/utf8"
+)
+
+// A Regexp is a compiled expression. It is safe for concurrent use.
+type Regexp struct {
+	expr  string
+	names []string
+	prog  []inst
+	start int
+	slots int  // of a match: two for each group
+	text  bool // a match can begin only at the text's start
+	heads [256]uint8
+	least int // bytes that heads tells about: at most 3
+	std   func() *regexp.Regexp
+}
+
+type opcode uint8
+
+const (
+	opMatch opcode = iota
+	opAlt
+	opSave
+	opEmpty
+	opByte // one ASCII character
+	opRune
+	opFail
+)
+
+type inst struct {
+	op    opcode
+	char  byte
+	empty syntax.EmptyOp
+	wide  bool // it can match runes beyond ASCII
+	out   int32
+	arg   int32     // of opAlt: the other way; of opSave: the slot
+	ascii [2]uint64 // of opRune
+	src   *syntax.Inst
+}
+
+// Compile parses an expression.
+func Compile(expr string) (*Regexp, error) {
+	tree, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	r := &Regexp{expr: expr, names: tree.CapNames()}
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	r.std = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+	r.start, r.slots = prog.Start, max(prog.NumCap, 2)
+	r.text = prog.StartCond()&syntax.EmptyBeginText != 0
+	for i := range prog.Inst {
+		r.prog = append(r.prog, compileInst(&prog.Inst[i]))
+	}
+	r.first()
+	return r, nil
+}
+
+// MustCompile is Compile for an expression that is known to be right.
+func MustCompile(expr string) *Regexp {
+	r, err := Compile(expr)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func compileInst(in *syntax.Inst) inst {
+	c := inst{out: int32(in.Out), src: in}
+	switch in.Op {
+	case syntax.InstMatch:
+		c.op = opMatch
+	case syntax.InstFail:
+		c.op = opFail
+	case syntax.InstAlt, syntax.InstAltMatch:
+		c.op, c.arg = opAlt, int32(in.Arg)
+	case syntax.InstCapture:
+		c.op, c.arg = opSave, int32(in.Arg)
+	case syntax.InstEmptyWidth:
+		c.op, c.empty = opEmpty, syntax.EmptyOp(in.Arg)
+	case syntax.InstNop:
+		c.op = opEmpty
+	default:
+		if in.Op == syntax.InstRune1 && in.Rune[0] < utf8.RuneSelf {
+			c.op, c.char = opByte, byte(in.Rune[0])
+			return c
+		}
+		c.op = opRune
+		for b := rune(0); b < utf8.RuneSelf; b++ {
+			if in.MatchRune(b) {
+				c.ascii[b>>6] |= 1 << (b & 63)
+			}
+		}
+		c.wide = wide(in)
+	}
+	return c
+}
+
+// wide tells whether an instruction can match a rune beyond ASCII.
+func wide(in *syntax.Inst) bool {
+	if in.Op == syntax.InstRuneAny || in.Op == syntax.InstRuneAnyNotNL || syntax.Flags(in.Arg)&syntax.FoldCase != 0 {
+		return true
+	}
+	for _, r := range in.Rune {
+		if r >= utf8.RuneSelf {
+			return true
+		}
+	}
+	return false
+}
+
+// String returns the expression.
+func (r *Regexp) String() string { return r.expr }
+
+// SubexpNames returns the groups' names, as package regexp does.
+func (r *Regexp) SubexpNames() []string { return r.names }
+
+// SubexpIndex returns the number of the group with a name, or -1.
+func (r *Regexp) SubexpIndex(name string) int {
+	for i, n := range r.names {
+		if n == name && name != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// first finds out which bytes a match can have at its first three places, when
+// it does not begin at the text's start.
+func (r *Regexp) first() {
+	at, within := map[int]bool{r.start: true}, map[int]bool{}
+	for k := range 3 {
+		step := headStep{r: r, at: map[int]bool{}}
+		for pc := range at {
+			step.walk(pc)
+		}
+		for pc := range within { // a rune of several bytes may have ended
+			step.walk(pc)
+		}
+		if step.ended {
+			return
+		}
+		for b, ok := range step.bytes {
+			if ok || b >= utf8.RuneSelf && len(within) > 0 {
+				r.heads[b] |= 1 << k
+			}
+		}
+		r.least = k + 1
+		at = step.next
+		for _, pc := range step.wide {
+			within[pc] = true
+		}
+	}
+}
+
+// A headStep follows a set of instructions over one byte.
+type headStep struct {
+	r     *Regexp
+	at    map[int]bool // seen
+	next  map[int]bool
+	wide  []int // behind a rune of several bytes
+	bytes [256]bool
+	ended bool // a match can end here
+}
+
+func (h *headStep) walk(pc int) {
+	if h.at[pc] || h.ended {
+		return
+	}
+	h.at[pc] = true
+	if h.next == nil {
+		h.next = map[int]bool{}
+	}
+	in := &h.r.prog[pc]
+	switch in.op {
+	case opMatch:
+		h.ended = true
+	case opAlt:
+		h.walk(int(in.out))
+		h.walk(int(in.arg))
+	case opSave:
+		h.walk(int(in.out))
+	case opEmpty:
+		if in.empty&syntax.EmptyBeginText == 0 {
+			h.walk(int(in.out))
+		}
+	case opByte:
+		h.bytes[in.char], h.next[int(in.out)] = true, true
+	case opRune:
+		for b := range utf8.RuneSelf {
+			if in.ascii[b>>6]&(1<<(b&63)) != 0 {
+				h.bytes[b], h.next[int(in.out)] = true, true
+			}
+		}
+		if in.wide {
+			for b := utf8.RuneSelf; b < 256; b++ {
+				h.bytes[b] = true
+			}
+			h.next[int(in.out)] = true
+			h.wide = append(h.wide, int(in.out))
+		}
+	}
+}
+
+// Match tells whether the text has a match that begins in text[from:to].
+func (r *Regexp) Match(text string, from, to int) bool {
+	var caps [2]int
+	m := machine{r: r, text: text, caps: caps[:0]}
+	return m.search(from, to) != no
+}
+
+// Find returns the leftmost match that begins in text[from:to], as pairs of
+// places for each group, appended to caps[:0]; nil when there is none.
+func (r *Regexp) Find(text string, from, to int, caps []int) []int {
+	caps = caps[:0]
+	for range r.slots {
+		caps = append(caps, -1)
+	}
+	m := machine{r: r, text: text, caps: caps}
+	switch m.search(from, to) {
+	case yes:
+		return caps
+	case given:
+		return m.caps
+	}
+	return nil
+}
+
+// FindStringSubmatchIndex is as in package regexp.
+func (r *Regexp) FindStringSubmatchIndex(text string) []int {
+	return r.Find(text, 0, len(text)+1, nil)
+}
+
+// MatchString is as in package regexp.
+func (r *Regexp) MatchString(text string) bool { return r.Match(text, 0, len(text)+1) }
+
+type outcome uint8
+
+const (
+	no    outcome = iota
+	yes           // m.caps is the match
+	given         // package regexp's answer is in m.caps
+)
+
+// A machine is one search.
+type machine struct {
+	r     *Regexp
+	text  string
+	caps  []int // empty when nobody wants to know
+	steps int
+	stack [64]branch
+	more  []branch
+}
+
+// A branch is a way not yet taken, or, with a slot, a capture to be undone.
+type branch struct {
+	pc, pos int32
+	slot    int32 // -1 for a way
+}
+
+// Steps for a byte of text, beyond which package regexp does it.
+const maxSteps = 4000
+
+func (m *machine) search(from, to int) outcome {
+	r, text := m.r, m.text
+	to = min(to, len(text)+1)
+	if r.text {
+		to = min(to, 1)
+	}
+	for at := from; at < to; at++ {
+		if at > 0 && r.least > 0 {
+			if at = r.skip(text, at, to); at >= to {
+				break
+			}
+		}
+		if !starts(text, at) {
+			continue
+		}
+		switch m.at(at) {
+		case yes:
+			return yes
+		case given:
+			return m.standard(from, to)
+		}
+	}
+	return no
+}
+
+// starts tells whether a character begins at a place.
+func starts(text string, at int) bool {
+	if at >= len(text) || utf8.RuneStart(text[at]) {
+		return true
+	}
+	for i := at - 1; i >= 0 && i > at-utf8.UTFMax; i-- {
+		if utf8.RuneStart(text[i]) {
+			_, size := utf8.DecodeRuneInString(text[i:])
+			return i+size <= at
+		}
+	}
+	return true
+}
+
+// skip returns the next place where a match may begin.
+func (r *Regexp) skip(text string, at, to int) int {
+	want := uint8(1)
+	if r.least == 3 {
+		for ; at < to && at+2 < len(text); at++ {
+			if r.heads[text[at]]&(r.heads[text[at+1]]>>1)&(r.heads[text[at+2]]>>2)&want != 0 {
+				return at
+			}
+		}
+		return to
+	}
+	for ; at < to && at < len(text); at++ {
+		if r.heads[text[at]]&want != 0 && (r.least < 2 || at+1 < len(text) && r.heads[text[at+1]]&2 != 0) {
+			return at
+		}
+	}
+	return to
+}
+
+// standard asks package regexp.
+func (m *machine) standard(from, to int) outcome {
+	for _, loc := range m.r.std().FindAllStringSubmatchIndex(m.text, -1) {
+		if loc[0] >= from && loc[0] < to {
+			m.caps = loc
+			return given
+		}
+	}
+	return no
+}
+
+// at tries a match that begins at one place.
+func (m *machine) at(start int) outcome {
+	for i := range m.caps {
+		m.caps[i] = -1
+	}
+	prog, text := m.r.prog, m.text
+	n := 0 // of m.stack
+	pc, pos := m.r.start, start
+	for {
+		if m.steps++; m.steps > maxSteps+16*len(text) {
+			return given
+		}
+		in := &prog[pc]
+		ok := true
+		switch in.op {
+		case opByte:
+			if ok = pos < len(text) && text[pos] == in.char; ok {
+				pos++
+			}
+		case opRune:
+			if ok = pos < len(text); ok {
+				if c := text[pos]; c < utf8.RuneSelf {
+					ok = in.ascii[c>>6]&(1<<(c&63)) != 0
+					pos++
+				} else if ok = in.wide; ok {
+					r, size := utf8.DecodeRuneInString(text[pos:])
+					ok = in.src.MatchRune(r)
+					pos += size
+				}
+			}
+		case opEmpty:
+			ok = in.empty == 0 || m.holds(in.empty, pos)
+		case opAlt:
+			m.push(n, branch{in.arg, int32(pos), -1})
+			n++
+		case opSave:
+			if len(m.caps) > 0 {
+				m.push(n, branch{0, int32(m.caps[in.arg]), in.arg})
+				n++
+				m.caps[in.arg] = pos
+			}
+		case opMatch:
+			if len(m.caps) > 1 {
+				m.caps[0], m.caps[1] = start, pos
+			}
+			return yes
+		default:
+			ok = false
+		}
+		if ok {
+			pc = int(in.out)
+			continue
+		}
+		for {
+			if n == 0 {
+				return no
+			}
+			n--
+			b := m.pop(n)
+			if b.slot < 0 {
+				pc, pos = int(b.pc), int(b.pos)
+				break
+			}
+			m.caps[b.slot] = int(b.pos)
+		}
+	}
+}
+
+func (m *machine) push(n int, b branch) {
+	if n < len(m.stack) {
+		m.stack[n] = b
+		return
+	}
+	m.more = append(m.more[:n-len(m.stack)], b)
+}
+
+func (m *machine) pop(n int) branch {
+	if n < len(m.stack) {
+		return m.stack[n]
+	}
+	return m.more[n-len(m.stack)]
+}
+
+// holds tells whether an assertion is true at a place.
+func (m *machine) holds(op syntax.EmptyOp, pos int) bool {
+	text := m.text
+	if op&syntax.EmptyBeginText != 0 && pos != 0 || op&syntax.EmptyEndText != 0 && pos != len(text) {
+		return false
+	}
+	if op&syntax.EmptyBeginLine != 0 && pos != 0 && text[pos-1] != '\n' || op&syntax.EmptyEndLine != 0 && pos != len(text) && text[pos] != '\n' {
+		return false
+	}
+	if op&(syntax.EmptyWordBoundary|syntax.EmptyNoWordBoundary) == 0 {
+		return true
+	}
+	boundary := (pos > 0 && isWord(text[pos-1])) != (pos < len(text) && isWord(text[pos]))
+	return boundary == (op&syntax.EmptyWordBoundary != 0)
+}
+
+func isWord(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}

@@ -1,0 +1,182 @@
+package regex
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"github.com/imwatch/imwatch/scanner/sieve"
+)
+
+// A Set is many expressions that are looked for in the same texts. One pass over
+// a text tells which of them can match at all, and about where. It is safe for
+// concurrent use.
+type Set struct {
+	list   []*Regexp
+	size   int // expressions and groups
+	sieve  *sieve.Sieve
+	uses   [][]use  // of each literal
+	short  [][]byte // literals that would make the sieve coarse, and
+	brief  [][]use  // their uses
+	always []int    // expressions without a literal
+}
+
+// A use says that a match of an expression has a literal.
+type use struct{ expr, back int }
+
+// NewSet returns a set of expressions. Behind them are counted groups of plain
+// texts, of which one may stand there in any case.
+func NewSet(list []*Regexp, groups ...[]string) *Set {
+	s := &Set{list: list, size: len(list) + len(groups)}
+	b := setBuilder{s: s, index: map[string]int{}}
+	for i, r := range list {
+		need := literals(r.expr)
+		if need == nil {
+			s.always = append(s.always, i)
+		}
+		for _, l := range need {
+			b.add(l.text, use{i, l.back})
+		}
+	}
+	for i, texts := range groups {
+		for _, t := range texts {
+			b.add(string(lowered(nil, t)), use{len(list) + i, 0})
+		}
+	}
+	s.sieve = sieve.New(b.texts)
+	return s
+}
+
+type setBuilder struct {
+	s     *Set
+	index map[string]int
+	texts []string
+}
+
+func (b *setBuilder) add(text string, u use) {
+	s := b.s
+	if len(text) < sieve.Window {
+		s.short, s.brief = append(s.short, []byte(text)), append(s.brief, []use{u})
+		return
+	}
+	at, ok := b.index[text]
+	if !ok {
+		at = len(b.texts)
+		b.index[text] = at
+		b.texts, s.uses = append(b.texts, text), append(s.uses, nil)
+	}
+	s.uses[at] = append(s.uses[at], u)
+}
+
+// Marks are what a set knows about one text. The zero value is ready to use, and
+// can be used again for the next text.
+type Marks struct {
+	set    *Set
+	text   string
+	spans  []span
+	lower  []byte
+	places [sieve.MaxPlaces]uint32
+	caps   []int
+}
+
+// A span is where matches of an expression can begin; empty for nowhere.
+type span struct{ from, to int }
+
+// Mark looks at a text.
+func (s *Set) Mark(m *Marks, text string) {
+	m.set, m.text = s, text
+	if cap(m.spans) < s.size {
+		m.spans = make([]span, s.size)
+	}
+	m.spans = m.spans[:s.size]
+	clear(m.spans)
+	for _, i := range s.always {
+		m.spans[i] = span{0, len(text) + 1}
+	}
+	m.lower = append(lowered(m.lower[:0], text), beyond[:]...)
+	data := m.lower
+	for i, l := range s.short {
+		if at := bytes.Index(data[:len(text)], l); at >= 0 {
+			m.note(s.brief[i], at)
+			m.note(s.brief[i], len(text))
+		}
+	}
+	for from := 0; from < len(text); {
+		n, next := s.sieve.Sift(data[from:], &m.places)
+		for _, p := range m.places[:n] {
+			for h := s.sieve.First(data, from+int(p)); h.OK(); h = s.sieve.Next(data, h) {
+				m.note(s.uses[h.Literal], h.At)
+			}
+		}
+		from += next
+	}
+}
+
+// beyond is what the sieve wants to see behind a text.
+var beyond [sieve.Beyond]byte
+
+// lowered appends a text with its ASCII letters in lower case.
+func lowered(b []byte, text string) []byte {
+	start := len(b)
+	b = append(b, text...)
+	for i, c := range b[start:] {
+		if c-'A' < 26 {
+			b[start+i] = c + ('a' - 'A')
+		}
+	}
+	return b
+}
+
+func (m *Marks) note(uses []use, at int) {
+	for _, u := range uses {
+		from := 0
+		if u.back >= 0 {
+			from = max(0, at-u.back)
+		}
+		switch s := &m.spans[u.expr]; {
+		case s.to == 0:
+			*s = span{from, at + 1}
+		default:
+			s.from, s.to = min(s.from, from), max(s.to, at+1)
+		}
+	}
+}
+
+// May tells whether an expression can match.
+func (m *Marks) May(i int) bool { return m.spans[i].to > 0 }
+
+// Match tells whether it does.
+func (m *Marks) Match(i int) bool {
+	s := m.spans[i]
+	return s.to > 0 && m.set.list[i].Match(m.text, s.from, s.to)
+}
+
+// Find returns its first match that begins at or behind a place, as Regexp.Find
+// does; the result is good until the next call.
+func (m *Marks) Find(i, from int) []int {
+	s := m.spans[i]
+	if s.to <= from {
+		return nil
+	}
+	caps := m.set.list[i].Find(m.text, max(s.from, from), s.to, m.caps)
+	if caps != nil {
+		m.caps = caps
+	}
+	return caps
+}
+
+// Each calls visit for at most n matches that don't overlap, in order; what it is
+// given is good until it returns.
+func (m *Marks) Each(i, n int, visit func(caps []int)) {
+	for from := 0; n > 0; n-- {
+		caps := m.Find(i, from)
+		if caps == nil {
+			return
+		}
+		from = caps[1]
+		if caps[0] == caps[1] {
+			_, size := utf8.DecodeRuneInString(m.text[from:])
+			from += max(size, 1)
+		}
+		visit(caps)
+	}
+}

@@ -1,0 +1,297 @@
+// Package sieve finds where any of many literals stands, in one pass at a cost
+// that hardly depends on how many there are. Of each literal it searches only a
+// window of at most four bytes, the rarest that the literal has:
+//
+//  1. the sieve marks the places where a window may begin: on amd64 32 bytes at a
+//     time (after "Teddy", of Hyperscan), else by pairs of bytes;
+//  2. a bit map of the windows' hashes drops nearly all that is none;
+//  3. a table gives the literals of a window, and they are compared.
+package sieve
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// A Sieve searches its literals. It is safe for concurrent use.
+type Sieve struct {
+	Literals []string
+
+	width   int             // of a window: 4, or less where a literal is shorter
+	mask    uint32          // of a window read as four bytes
+	heads   [1 << 12]uint16 // by hash: 1 + index of the first entry
+	entries []windowEntry
+	marks   tables
+	fast    bool             // the assembly sifts
+	pairs   *[1 << 10]uint64 // the pairs of bytes that windows have, where there is no assembly
+}
+
+type windowEntry struct {
+	window uint32
+	lit    uint16
+	at     uint16 // of the window in the literal
+	next   uint16
+}
+
+// Tables are what the assembly reads: for each of four bytes two tables by low
+// and high nibble, whose bits are buckets of windows, and the bit map.
+type tables struct {
+	nibbles [Window][2][16]uint8
+	mask    uint32
+	_       [12]byte
+	bits    [1 << 13]uint8
+}
+
+const (
+	Window  = 4 // bytes
+	buckets = 8
+
+	// Beyond is how many bytes that no literal has should stand behind a short
+	// text, for all of it to be sifted fast.
+	Beyond = 64 + Window - 1
+)
+
+func windowHash(w uint32) uint32 { return w * 0x9E3779B1 >> 16 }
+
+// New returns a sieve over literals, none of which is empty or stands twice.
+func New(literals []string) *Sieve {
+	s := &Sieve{Literals: literals, width: Window}
+	for _, l := range literals {
+		s.width = min(s.width, len(l))
+	}
+	s.mask = 1<<(8*s.width) - 1
+	s.windows()
+	return s
+}
+
+// windows chooses each literal's window and fills the tables. Short literals
+// choose first: longer ones share their windows where they can.
+func (s *Sieve) windows() {
+	order := make([]int, len(s.Literals))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(s.Literals[a]) - len(s.Literals[b]) })
+	chosen := map[uint32]bool{}
+	var list []uint32
+	for _, i := range order {
+		text := s.Literals[i]
+		at := s.rarest(text, chosen)
+		w := s.read(text[at:])
+		if !chosen[w] {
+			chosen[w] = true
+			list = append(list, w)
+		}
+		h := windowHash(w)
+		s.marks.bits[h>>3] |= 1 << (h & 7)
+		s.entries = append(s.entries, windowEntry{w, uint16(i), uint16(at), s.heads[h>>4]})
+		s.heads[h>>4] = uint16(len(s.entries))
+	}
+	s.marks.fill(list, s.width, s.mask)
+	if s.fast = assembly; !s.fast {
+		s.pairs = pairs(list, s.width)
+	}
+}
+
+// read returns the window at the start of text.
+func (s *Sieve) read(text string) (w uint32) {
+	for i := range s.width {
+		w |= uint32(text[i]) << (8 * i)
+	}
+	return w
+}
+
+// rarest returns where the window of a literal is that costs the least.
+func (s *Sieve) rarest(text string, chosen map[uint32]bool) (best int) {
+	least := 2.0
+	for at := 0; at+s.width <= len(text); at++ {
+		if chosen[s.read(text[at:])] {
+			return at
+		}
+		p := 1.0
+		for _, c := range []byte(text[at : at+s.width]) {
+			p *= Share[c]
+		}
+		if common(text[at : at+s.width]) {
+			p *= 100
+		}
+		if p < least {
+			best, least = at, p
+		}
+	}
+	return best
+}
+
+// fill puts the windows into buckets, so that the nibbles of one bucket let as
+// little pass as can be.
+func (v *tables) fill(windows []uint32, width int, mask uint32) {
+	v.mask = mask
+	type bucket struct{ nibbles [Window][2]uint16 }
+	var all [buckets]bucket
+	add := func(b bucket, w uint32) bucket {
+		for k := range width {
+			c := byte(w >> (8 * k))
+			b.nibbles[k][0] |= 1 << (c & 15)
+			b.nibbles[k][1] |= 1 << (c >> 4)
+		}
+		return b
+	}
+	passes := func(b bucket) float64 {
+		p := 1.0
+		for k := range width {
+			sum := 0.0
+			for c := range Share {
+				if b.nibbles[k][0]&(1<<(c&15)) != 0 && b.nibbles[k][1]&(1<<(c>>4)) != 0 {
+					sum += Share[c]
+				}
+			}
+			p *= sum
+		}
+		return p
+	}
+	slices.Sort(windows)
+	var cost [buckets]float64
+	for _, w := range windows {
+		into, least, then := 0, 1e9, 0.0
+		for i := range all {
+			if p := passes(add(all[i], w)); p-cost[i] < least {
+				into, least, then = i, p-cost[i], p
+			}
+		}
+		all[into], cost[into] = add(all[into], w), then
+	}
+	for i, b := range all {
+		for k := range Window {
+			for n := range 16 {
+				if k >= width || b.nibbles[k][0]&(1<<n) != 0 {
+					v.nibbles[k][0][n] |= 1 << i
+				}
+				if k >= width || b.nibbles[k][1]&(1<<n) != 0 {
+					v.nibbles[k][1][n] |= 1 << i
+				}
+			}
+		}
+	}
+}
+
+// pairs are all that windows have of two bytes.
+func pairs(windows []uint32, width int) *[1 << 10]uint64 {
+	t := new([1 << 10]uint64)
+	for _, w := range windows {
+		for at := 0; at+2 <= width; at++ {
+			pair := uint16(w >> (8 * at))
+			t[pair>>6] |= 1 << (pair & 63)
+		}
+	}
+	return t
+}
+
+// MaxPlaces is how many places are found at a time.
+const MaxPlaces = 1024
+
+// Each calls visit for every literal at every place where one stands, by the
+// place of its window, until visit returns false.
+func (s *Sieve) Each(data []byte, visit func(lit, at int) bool) {
+	var places [MaxPlaces]uint32
+	for from := 0; from+s.width <= len(data); {
+		n, next := s.Sift(data[from:], &places)
+		for _, p := range places[:n] {
+			for e := s.First(data, from+int(p)); e.ok; e = s.Next(data, e) {
+				if !visit(e.Literal, e.At) {
+					return
+				}
+			}
+		}
+		from += next
+	}
+}
+
+// A Hit is a literal and where it stands.
+type Hit struct {
+	Literal, At int
+	place       int
+	next        uint16
+	ok          bool
+}
+
+// OK tells whether it is one.
+func (h *Hit) OK() bool { return h.ok }
+
+// First returns the first literal whose window stands at data[place].
+func (s *Sieve) First(data []byte, place int) Hit {
+	return s.Next(data, Hit{place: place, next: s.heads[windowHash(s.at(data, place))>>4]})
+}
+
+// Next returns the next one after a hit.
+func (s *Sieve) Next(data []byte, h Hit) Hit {
+	w := s.at(data, h.place)
+	for e := h.next; e != 0; e = s.entries[e-1].next {
+		x := &s.entries[e-1]
+		lit := s.Literals[x.lit]
+		start := h.place - int(x.at)
+		if x.window == w && start >= 0 && start+len(lit) <= len(data) && string(data[start:start+len(lit)]) == lit {
+			return Hit{int(x.lit), start, h.place, x.next, true}
+		}
+	}
+	return Hit{}
+}
+
+// Sift fills places with where windows may begin, and returns how many and
+// where to go on.
+func (s *Sieve) Sift(data []byte, places *[MaxPlaces]uint32) (n, next int) {
+	if s.fast && len(data) >= block {
+		return fastSift(&s.marks, data, places)
+	}
+	if s.pairs == nil || s.width < 3 {
+		return s.slowSift(data, places)
+	}
+	// Of the pairs at every place, every window has one at each second place, or
+	// at each third if it has four bytes.
+	step := s.width - 1
+	pairs, last := s.pairs, len(data)-s.width
+	at := step - 1 // of the pair
+	for ; at < last && n <= MaxPlaces-Window; at += step {
+		pair := binary.LittleEndian.Uint16(data[at:])
+		if pairs[pair>>6]&(1<<(pair&63)) == 0 {
+			continue
+		}
+		for p := at - step + 1; p <= at; p++ {
+			n += s.place(data, p, &places[n])
+		}
+	}
+	return s.sifted(data, at-step+1, n, places)
+}
+
+// sifted looks at the last places of data one by one.
+func (s *Sieve) sifted(data []byte, at, n int, places *[MaxPlaces]uint32) (found, next int) {
+	if n > MaxPlaces-Window {
+		return n, at
+	}
+	for ; at+s.width <= len(data) && n < MaxPlaces; at++ {
+		n += s.place(data, at, &places[n])
+	}
+	return n, max(at, 1)
+}
+
+// slowSift is for the few bytes that are less than a block.
+func (s *Sieve) slowSift(data []byte, places *[MaxPlaces]uint32) (n, next int) {
+	return s.sifted(data, 0, 0, places)
+}
+
+// place notes at if the bit map has the window there, and returns 1 then.
+func (s *Sieve) place(data []byte, at int, into *uint32) int {
+	h := windowHash(s.at(data, at))
+	*into = uint32(at)
+	return int(s.marks.bits[h>>3] >> (h & 7) & 1)
+}
+
+// at returns the window at data[at].
+func (s *Sieve) at(data []byte, at int) (w uint32) {
+	if at+Window <= len(data) {
+		return binary.LittleEndian.Uint32(data[at:]) & s.mask
+	}
+	for i, c := range data[at : at+s.width] {
+		w |= uint32(c) << (8 * i)
+	}
+	return w
+}
