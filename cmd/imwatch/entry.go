@@ -111,7 +111,7 @@ func (x *explainer) entryIn(e *codes.Entry, also []*codes.Family, lang string) {
 
 // rule is a line between two entries.
 func (x *explainer) rule() {
-	fmt.Fprintln(x.w, "\n"+x.style.Paint(terminal.Dim, strings.Repeat("─", min(x.style.Width, 80)))+"\n")
+	fmt.Fprintln(x.w, "\n"+x.style.Paint(terminal.Dim, strings.Repeat("─", x.style.Width))+"\n")
 }
 
 // flow prints facts side by side.

@@ -60,6 +60,7 @@ func (f *explainFlags) run(cmd *cobra.Command, stdin io.Reader, args []string) e
 		return err
 	}
 	x := &explainer{w: cmd.OutOrStdout(), cat: codes.Embedded(), style: terminal.Of(cmd.OutOrStdout()), langs: []string{f.lang}}
+	x.style.Width = min(x.style.Width, 80) // longer lines are hard to read
 	if f.lang == "both" {
 		x.langs = []string{"en", "zh"}
 	}
