@@ -53,6 +53,9 @@ func (b *builder) add(files []*file) (problems []Problem) {
 		if !own {
 			continue // another family's, under this one's name
 		}
+		if e.SameAs != "" && b.named(e.SameAs, e.Symbol) == nil {
+			continue // what it lacks is in the entry that share has missed
+		}
 		for _, c := range b.complaints(e) {
 			problems = append(problems, at.file.problem(at.i, c.at, e.Key()+": "+c.what, c.hint))
 		}
@@ -245,6 +248,9 @@ func (b *builder) complaints(e *Entry) (list []complaint) {
 		if len(x) < 4 || strings.ContainsAny(x, "|\t\n") {
 			say(part("texts", i), "at least four characters of the server's message, without | and tabs", "text %q tells nothing apart", x)
 		}
+	}
+	if (e.Retired.EN == "") != (e.Retired.ZH == "") {
+		say("retired", "say in en and in zh why no SDK emits it any more", "retired is given in one language only")
 	}
 	for i, l := range e.Links {
 		if !isURL(l) {

@@ -70,7 +70,8 @@ func TestComplaints(t *testing.T) {
 		{"fewer in one language", strings.Replace(testEntry, ", {cause: 第二种, tell: 看那里}", "", 1), "acme-web/7: 2 causes and 1 hints in English, 1 and 1 in Chinese"},
 		{"no URL", strings.Replace(testEntry, "https://docs.example.org/errors/7", "docs/7", 1), `acme-web/7: link "docs/7" is not a URL`},
 		{"consequence of nothing", strings.Replace(testEntry, "    links", "    consequence_of: [\"99\"]\n    links", 1), `acme-web/7: consequence_of names "99", which is no entry`},
-		{"same as nothing", "  - {code: 9, same_as: acme-web/99}\n", `acme-web/9 is the same as "acme-web/99", which is no entry`},
+		{"same as nothing", "  - {code: 9, same_as: acme-web/99}\n", "codes.yaml:3: acme-web/9 is the same as \"acme-web/99\", which is no entry\n    - {code: 9, same_as: acme-web/99}\n    hint: write family/code of an entry"},
+		{"retired in one language", strings.Replace(testEntry, "    links", "    retired: {en: "+"Only version 1 has it."+"}\n    links", 1), "acme-web/7: retired is given in one language only"},
 		{"long title", strings.Replace(testEntry, "The seventh fault", strings.Repeat("long ", 20), 1), "acme-web/7: en: title is longer than 72 characters"},
 		{"a hint in four entries", testEntry + again + strings.Replace(again, "code: 8", "code: 9", 1) + strings.Replace(again, "code: 8", "code: 10", 1), `a hint stands in 4 entries: "Open the page Keys in {console}."`},
 		{"unknown family", strings.Replace(testEntry, "x", "x", 1) + "  - {code: 1, level: info}\n", "acme-web/1: category is"},
@@ -85,6 +86,9 @@ func TestComplaints(t *testing.T) {
 				}
 			}
 			all := strings.Join(said, "\n")
+			if test.name == "same as nothing" && len(problems) != 1 {
+				t.Errorf("%d complaints about one missing entry: %s", len(problems), all)
+			}
 			if test.want == "" && all != "" || !strings.Contains(all, test.want) {
 				t.Errorf("got  %s\nwant %s", all, test.want)
 			}

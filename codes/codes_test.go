@@ -2,6 +2,7 @@ package codes
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"testing"
 )
@@ -14,6 +15,15 @@ func TestCatalogue(t *testing.T) {
 	}
 	if cat.Len() == 0 {
 		t.Fatal("the catalogue is empty")
+	}
+	for _, e := range cat.All() {
+		text, err := json.Marshal(e.ZH)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := folded.Find(text); at != nil {
+			t.Errorf("%s: a space between Chinese characters: %q", e.Key(), at)
+		}
 	}
 	data, err := cat.Marshal()
 	if err != nil {

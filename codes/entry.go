@@ -69,7 +69,7 @@ type Entry struct {
 	HTTP        int      `yaml:"http_status" json:"http_status,omitempty"` // of the REST answer it stands in; 0: any
 	Texts       []string `yaml:"texts" json:"texts,omitempty"`             // parts of the server's message that tell it from entries with the same code and status
 	Status      bool     `yaml:"status" json:"status,omitempty"`           // not an error: a state, a message type, success
-	Retired     string   `yaml:"retired" json:"retired,omitempty"`         // why it is no longer emitted
+	Retired     Words    `yaml:"retired" json:"retired,omitzero"`          // why it is no longer emitted
 	SameAs      string   `yaml:"same_as" json:"same_as,omitempty"`         // family/code of the entry whose texts this one shares
 	Level       string   `yaml:"level" json:"level"`
 	Category    string   `yaml:"category" json:"category"`
@@ -135,7 +135,9 @@ func (e *Entry) inherit(from *Entry) {
 	own(&e.Retryable, from.Retryable)
 	own(&e.Scope, from.Scope)
 	own(&e.Owner, from.Owner)
-	own(&e.Retired, from.Retired)
+	if e.Retired == (Words{}) {
+		e.Retired = from.Retired
+	}
 	if e.HTTP == 0 {
 		e.HTTP = from.HTTP
 	}
@@ -189,6 +191,9 @@ func (f *Family) fill(t Text, lang string) Text {
 	}
 	for i := range t.Causes {
 		t.Causes[i] = Cause{r.Replace(t.Causes[i].Cause), r.Replace(t.Causes[i].Tell)}
+	}
+	if lang == "zh" {
+		t.unfold() // a word that ends in Chinese
 	}
 	return t
 }

@@ -102,6 +102,7 @@ func parse(name string, data []byte) (*file, *Problem) {
 	for i := range f.Codes {
 		f.Codes[i].Family = f.Family.ID
 		f.Codes[i].ZH.unfold()
+		f.Codes[i].Retired.ZH = unfold(f.Codes[i].Retired.ZH)
 	}
 	return f, nil
 }

@@ -88,7 +88,7 @@ func notPartial(e *Entry) (at, what string) {
 		given bool
 	}{
 		{"category", e.Category != ""}, {"retryable", e.Retryable != ""}, {"scope", e.Scope != ""}, {"status", e.Status},
-		{"same_as", e.SameAs != ""}, {"retired", e.Retired != ""}, {"documents", e.Documents != nil}, {"links", e.Links != nil},
+		{"same_as", e.SameAs != ""}, {"retired", e.Retired != (Words{})}, {"documents", e.Documents != nil}, {"links", e.Links != nil},
 		{"consequence_of", e.Consequence != nil}, {"aliases", e.Aliases != nil}, {"http_status", e.HTTP != 0}, {"texts", e.Texts != nil},
 	} {
 		if k.given {

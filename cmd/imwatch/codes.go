@@ -165,7 +165,7 @@ func stats(w io.Writer, cat *codes.Catalogue) error {
 			if e.Status {
 				status++
 			}
-			if e.Retired != "" {
+			if e.Retired != (codes.Words{}) {
 				retired++
 			}
 			for _, d := range e.Documents {

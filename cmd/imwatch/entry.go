@@ -101,11 +101,33 @@ func (x *explainer) entryIn(e *codes.Entry, also []*codes.Family, lang string) {
 	if p.Status != "" {
 		fmt.Fprintln(x.w, p.Status)
 	}
+	x.muted(e, lang)
 	for _, f := range also {
 		x.lines(terminal.Dim, terminal.Indent("", fmt.Sprintf("%s%s%s (--family %s)", annotator.Label(lang, "also"), annotator.Colon(lang), f.Name.In(lang), f.ID), x.style.Width))
 	}
 	for _, part := range p.Parts {
 		x.part(lang, &part)
+	}
+}
+
+// muted says that the configuration silences the code, and why: who asks about
+// it may miss its events.
+func (x *explainer) muted(e *codes.Entry, lang string) {
+	for _, m := range x.mutes {
+		if m.Code != e.Key() {
+			continue
+		}
+		said := fmt.Sprintf("Muted until %s: %s", m.Until, m.Reason)
+		if m.Source != "" {
+			said = fmt.Sprintf("Muted for source %s until %s: %s", m.Source, m.Until, m.Reason)
+		}
+		if lang == "zh" {
+			said = fmt.Sprintf("已静音，到 %s 为止：%s", m.Until, m.Reason)
+			if m.Source != "" {
+				said = fmt.Sprintf("来源 %s 已静音，到 %s 为止：%s", m.Source, m.Until, m.Reason)
+			}
+		}
+		x.lines(terminal.Yellow, terminal.Indent("", said, x.style.Width))
 	}
 }
 

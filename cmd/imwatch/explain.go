@@ -11,6 +11,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/internal/config"
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/redact"
 	"github.com/imwatch/imwatch/internal/resolver"
@@ -51,6 +52,7 @@ type explainer struct {
 	cat   *codes.Catalogue
 	style terminal.Style
 	langs []string
+	mutes []config.Mute // those that silence something now
 }
 
 const maxPasted = 1 << 20 // bytes of a line on standard input
@@ -71,6 +73,7 @@ func (f *explainFlags) run(cmd *cobra.Command, stdin io.Reader, args []string) e
 			return err
 		}
 		x.cat = set.codes
+		x.mutes = slices.DeleteFunc(slices.Clone(set.config.Mute), func(m config.Mute) bool { return !m.Active(m.Code, m.Source, time.Now()) })
 	}
 	if f.family != "" && x.cat.Family(f.family) == nil {
 		return exit{exitUsage, fmt.Errorf("--family: no family is called %q\nhint: %s", f.family, strings.Join(familyIDs(), ", "))}

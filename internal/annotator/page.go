@@ -51,7 +51,7 @@ func PageOf(cat *codes.Catalogue, e *codes.Entry, lang string) *Page {
 			p.Facts = append(p.Facts, Label(lang, kind[0])+Colon(lang)+Word(lang, kind[0], kind[1]))
 		}
 	}
-	p.text(lang, "retired", e.Retired)
+	p.text(lang, "retired", e.Retired.In(lang))
 	p.text(lang, "runbook", e.Runbook)
 	p.text(lang, "meaning", t.Meaning)
 	p.text(lang, "sees", t.UserSees)
