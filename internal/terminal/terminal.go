@@ -151,18 +151,41 @@ func Flow(items []string, separator string, width int) []string {
 	return fill(items, width)
 }
 
-// pieces cuts a text where a line may be broken.
+// pieces cuts a text where a line may be broken: not within a short `span` of
+// code, nor between a number and its unit.
 func pieces(text string) (list []string) {
 	r := []rune(strings.Join(strings.Fields(text), " "))
-	start := 0
+	start, code, ticks := 0, 0, 0
 	for i := 1; i < len(r); i++ {
 		prev, next := r[i-1], r[i]
-		if prev == ' ' && next != ' ' || (wide(prev) || wide(next)) && !closing(next) && !opening(prev) && next != ' ' {
+		if prev == '`' {
+			if ticks++; ticks%2 == 1 {
+				code = i + span(r[i:])
+			}
+		}
+		between := prev == ' ' && next != ' ' || (wide(prev) || wide(next)) && !closing(next) && !opening(prev) && next != ' '
+		if between && i >= code && !unit(r, i) {
 			list = append(list, string(r[start:i]))
 			start = i
 		}
 	}
 	return append(list, string(r[start:]))
+}
+
+// span is the length of a text up to the backtick that ends it, with it; 0 for
+// one too long to be kept on a line.
+func span(r []rune) int {
+	for i := range min(len(r), 32) {
+		if r[i] == '`' {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// unit tells whether KB, MB or GB begins at i, behind its number.
+func unit(r []rune, i int) bool {
+	return i >= 2 && i+1 < len(r) && unicode.IsDigit(r[i-2]) && strings.ContainsRune("KMG", r[i]) && r[i+1] == 'B'
 }
 
 func wide(r rune) bool { return unicode.Is(unicode.Han, r) || r >= 0x3000 && r < 0xff60 }

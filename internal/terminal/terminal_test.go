@@ -51,6 +51,22 @@ func TestWrap(t *testing.T) {
 	}
 }
 
+// TestWrapKeeps: a short span of code and a number with its unit stay together.
+func TestWrapKeeps(t *testing.T) {
+	text := "Read the `--->- event:` line before the file of 100 MB, and `a span that is far too long to be kept on one line` or `short again`, for a good measure of words behind it."
+	for width := 24; width < 60; width++ {
+		all := strings.Join(Wrap(text, width), "\n")
+		if !strings.Contains(all, "`--->- event:`") || !strings.Contains(all, "100 MB") {
+			t.Errorf("%d columns:\n%s", width, all)
+		}
+		for line := range strings.SplitSeq(all, "\n") {
+			if Width(line) > width {
+				t.Errorf("%d columns: %q", width, line)
+			}
+		}
+	}
+}
+
 // TestWidow: a last line that would hold a word or two gets company, in as many
 // lines as before.
 func TestWidow(t *testing.T) {
