@@ -105,7 +105,7 @@ func (t *table) add(f *finding.Finding) error {
 	if f.TimeBasis == "read" || f.TimeBasis == "clamped" {
 		return nil
 	}
-	when := f.Time.Format("2006-01-02 15:04:05")
+	when := f.Time.Local().Format("2006-01-02 15:04:05")
 	if r.first == "" || when < r.first {
 		r.first = when
 	}

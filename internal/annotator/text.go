@@ -9,12 +9,13 @@ import (
 	"github.com/imwatch/imwatch/internal/terminal"
 )
 
-// Text writes an event for people, in at most four lines: where, when, how bad
-// and which code; what it means; what to do first; the line.
+// Text writes an event for people, in at most four lines: where, when (in local
+// time), how bad and which code; what it means; what to do first; the line.
 func (a *Annotator) Text(f *finding.Finding, s terminal.Style) string {
 	t := a.text(f)
-	lang := a.languages()[0]
-	when := f.Time.Format("2006-01-02 15:04:05")
+	langs := a.languages()
+	lang := langs[0]
+	when := f.Time.Local().Format("2006-01-02 15:04:05")
 	if f.TimeBasis == "read" || f.TimeBasis == "clamped" {
 		when = "no time"
 		if lang == "zh" {
@@ -35,6 +36,9 @@ func (a *Annotator) Text(f *finding.Finding, s terminal.Style) string {
 	title := unknownTitle(lang)
 	if t.entry != nil {
 		title = t.entry.In(lang).Title
+		for _, other := range langs[1:] {
+			title += " / " + t.entry.In(other).Title
+		}
 	}
 	if f.Confidence != "high" {
 		title += " (" + Certainty(f, lang) + ")"
