@@ -207,5 +207,5 @@ var WebDocuments = []string{"easemob-web-legacy", "easemob-web-zh", "agora-chat-
 // tables inside the Web SDKs, all versions, and in JMessage's own application;
 // the tables of the native SDKs, the REST servers and the JMessage servers.
 var DocumentRows = map[string]int{"easemob-web-legacy": 87, "easemob-web-zh": 30, "agora-chat-web-en": 29, "agora-chat-web-zh": 70, "jmessage-web": 76,
-	"easemob-websdk": 149, "agora-chat": 139, "jchat-web": 82,
+	"easemob-websdk": 149, "agora-chat": 140, "jchat-web": 82,
 	"easemob-native": 135, "easemob-rest": 88, "easemob-rest-messages": 262, "easemob-rest-errorcode": 29, "jmessage-server": 193, "jmessage-android": 54, "jmessage-ios": 62}
