@@ -58,7 +58,7 @@ func TestFamily(t *testing.T) {
 		{"the source's first of several", Source{Families: []string{"jmessage-web", "agora-chat-web", "easemob-web"}}, []string{proved}, "agora-chat-web high [sentence families] []"},
 		{"named on the line, against the source", Source{Families: []string{"easemob-web"}}, []string{"agora-chat " + proved}, "agora-chat-web high [sentence vendor] []"},
 		{"named earlier in the file", Source{}, []string{"agora-chat " + proved, proved}, "agora-chat-web high [sentence file] []"},
-		{"the one that has the code", Source{}, []string{`{"type":55,"message":"LOCAL_DB_OPERATION_FAILED","data":{"id":"530414050000","mid":"987650000"}}`}, "easemob-web medium [shape] []"},
+		{"the one that has the code", Source{}, []string{`{"type":410,"message":"no such voice","data":{"id":"530414050000","mid":"987650000"}}`}, "easemob-web medium [shape] []"},
 		{"a range of its own", Source{}, []string{`{ code: 880103, message: 'user not exist' }`}, "jmessage-web high [range] []"},
 		{"a bare object, the source told", Source{Families: []string{"easemob-web"}}, []string{bare}, "easemob-web medium [families] []"},
 		{"a code that nobody knows", Source{}, []string{`{ code: 880999, message: 'news' }`}, "jmessage-web high [range] []"},
