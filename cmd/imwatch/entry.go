@@ -173,7 +173,9 @@ func (x *explainer) part(lang string, p *annotator.Part) {
 		}
 		fmt.Fprintln(x.w, terminal.Indent(bullet, item.Text, x.style.Width))
 		if item.Tell != "" {
-			x.lines(terminal.Dim, terminal.Indent("     ", annotator.Label(lang, "tell")+annotator.Colon(lang)+item.Tell, x.style.Width))
+			label := annotator.Label(lang, "tell") + annotator.Colon(lang)
+			tell := terminal.Indent("     ", label+item.Tell, x.style.Width)
+			fmt.Fprintln(x.w, strings.Replace(tell, label, x.style.Paint(terminal.Dim, label), 1))
 		}
 	}
 }
