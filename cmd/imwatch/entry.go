@@ -70,8 +70,8 @@ func (x *explainer) meaning(e *codes.Entry, list []*codes.Entry, lang string) st
 	if !only && e.HTTP != 0 {
 		mark = append(mark, fmt.Sprintf("HTTP %d", e.HTTP))
 	}
-	for _, t := range e.Texts {
-		if !only {
+	for i, t := range e.Texts {
+		if !only && i < 2 {
 			mark = append(mark, strconv.Quote(t))
 		}
 	}
