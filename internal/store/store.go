@@ -70,6 +70,8 @@ type Store struct {
 type cursor struct {
 	at    uint64 // delivered up to and with this finding
 	block bool   // when_full: block
+
+	durable chan struct{} // closed when the last move of at is
 }
 
 // item is one thing for the committer.
@@ -497,14 +499,30 @@ func (s *Store) Each(from uint64, f func(uint64, *finding.Finding) bool) error {
 }
 
 // Delivered moves a sink's cursor, durably with the next commit.
+//
+// It waits for the move before this one to be durable, so that a crash repeats
+// at most the batch before the last and the one being sent. A disk that fails
+// does not hold up the sinks for long.
 func (s *Store) Delivered(sink string, to uint64) error {
+	var before chan struct{}
+	it := item{cursor: sink, to: to, urgent: true, flushed: make(chan struct{})}
 	s.mu.Lock()
 	if c := s.cursors[sink]; c != nil && c.at < to {
 		c.at = to
+		before, c.durable = c.durable, it.flushed
 		s.room.Broadcast()
 	}
 	s.mu.Unlock()
-	return s.enqueue(context.Background(), item{cursor: sink, to: to, urgent: true}, false)
+	if err := s.enqueue(context.Background(), it, false); err != nil || before == nil {
+		return err
+	}
+	late := time.NewTimer(time.Second)
+	defer late.Stop()
+	select {
+	case <-before:
+	case <-late.C:
+	}
+	return nil
 }
 
 // Flush waits until everything queued is durable, or ctx ends.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -190,5 +191,24 @@ func TestAnswers(t *testing.T) {
 		if err := x.Send(t.Context(), sinktest.Events(2)); sink.Class(err) != sink.Answer {
 			t.Errorf("%q: %v", body, err)
 		}
+	}
+}
+
+func BenchmarkSend(b *testing.B) {
+	answer := []byte(`{"errors":false,"items":[` + strings.TrimSuffix(strings.Repeat(`{"create":{"status":201}},`, 500), ",") + `]}`)
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Write(answer)
+	}))
+	defer h.Close()
+	for _, compression := range []string{"none", "gzip"} {
+		b.Run(compression, func(b *testing.B) {
+			x, err := elasticsearch.New(elasticsearch.Options{HTTP: httpclient.Options{URL: h.URL, Compression: compression}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer x.Close()
+			sinktest.Benchmark(b, x)
+		})
 	}
 }

@@ -3,7 +3,9 @@ package httpsink_test
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 
@@ -84,6 +86,21 @@ func TestConformance(t *testing.T) {
 					return sinktest.HTTP{Handler: s, IDs: s.taken, Refuse: s.refuse, Path: "/insert/jsonline"}.Start(t, b)
 				},
 			})
+		})
+	}
+}
+
+func BenchmarkSend(b *testing.B) {
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	defer h.Close()
+	for _, compression := range []string{"none", "gzip", "zstd"} {
+		b.Run(compression, func(b *testing.B) {
+			x, err := httpsink.New(httpsink.Options{HTTP: httpclient.Options{URL: h.URL, Compression: compression}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer x.Close()
+			sinktest.Benchmark(b, x)
 		})
 	}
 }

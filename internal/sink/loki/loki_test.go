@@ -3,6 +3,8 @@ package loki_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -123,4 +125,18 @@ func TestLateReading(t *testing.T) {
 	if ids := s.taken(); len(ids) != 2 || !slices.Contains(ids, sinktest.At(1, long, long).ID) || x.Late() != 1 {
 		t.Errorf("taken %v, late %d", ids, x.Late())
 	}
+}
+
+func BenchmarkSend(b *testing.B) {
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer h.Close()
+	x, err := loki.New(loki.Options{HTTP: httpclient.Options{URL: h.URL, Compression: "gzip"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer x.Close()
+	sinktest.Benchmark(b, x)
 }

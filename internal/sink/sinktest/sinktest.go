@@ -364,3 +364,22 @@ func File(t testing.TB, name string, data []byte) string {
 	}
 	return path
 }
+
+// Benchmark reports how many events a sink sends in a second, in batches of the
+// default size.
+func Benchmark(b *testing.B, x sink.Sink) {
+	b.Helper()
+	events := Events(500)
+	bytes := 0
+	for i := range events {
+		bytes += len(events[i].JSON)
+	}
+	b.SetBytes(int64(bytes))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := x.Send(b.Context(), events); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(events))*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
