@@ -30,7 +30,7 @@ func (s *Scanner) evaluate(b *block) *Block {
 		return nil
 	}
 	for i := range out.Matches {
-		s.capture(&out.Matches[i], text)
+		s.capture(&out.Matches[i], text, seen)
 	}
 	return out
 }

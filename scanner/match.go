@@ -145,14 +145,16 @@ func (f *file) order(t tags) (families []string, proved bool) {
 }
 
 // capture fills in the fields that stand beside the code.
-func (s *Scanner) capture(m *Match, text string) {
+func (s *Scanner) capture(m *Match, text string, seen sight) {
 	m.Fields = map[string]string{}
 	plain := unescape(text)
 	if strings.Contains(plain, "%22") {
 		plain = unpercent(plain)
 	}
-	seen := s.look.look(plain)
-	defer seen.close()
+	if plain != text {
+		seen = s.look.look(plain)
+		defer seen.close()
+	}
 	for _, f := range s.files {
 		if f.src == m.Rule.File {
 			captureAll(m.Fields, f.fields, plain, seen)

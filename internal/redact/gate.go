@@ -11,6 +11,7 @@ type gate struct {
 type gateWord struct {
 	word string // lower case
 	mask uint64 // of the patterns that it opens
+	key  bool   // it is part of a name, behind which a separator must stand
 }
 
 func newGate(list []pattern) *gate {
@@ -19,7 +20,7 @@ func newGate(list []pattern) *gate {
 		for _, w := range list[i].gate {
 			for _, pair := range cases(w) {
 				g.pairs[pair>>6] |= 1 << (pair & 63)
-				g.words[pair] = append(g.words[pair], gateWord{w, 1 << i})
+				g.words[pair] = append(g.words[pair], gateWord{w, 1 << i, list[i].keys})
 			}
 		}
 	}
@@ -52,10 +53,30 @@ func (g *gate) open(s string) (mask uint64) {
 			continue
 		}
 		for _, w := range g.words[pair] {
-			if mask&w.mask == 0 && len(s)-i >= len(w.word) && strings.EqualFold(s[i:i+len(w.word)], w.word) {
+			if mask&w.mask == 0 && len(s)-i >= len(w.word) && strings.EqualFold(s[i:i+len(w.word)], w.word) && (!w.key || separated(s[i+len(w.word):])) {
 				mask |= w.mask
 			}
 		}
 	}
 	return mask
+}
+
+// separated tells whether a name that goes on in s may have a value: behind it,
+// quotes and blanks left out, must stand what separates them.
+func separated(s string) bool {
+	i := 0
+	for i < len(s) && isNameByte(s[i]) {
+		i++
+	}
+	for i < len(s) && strings.IndexByte(quotes+`\`, s[i]) >= 0 {
+		i++
+	}
+	for i < len(s) && (s[i] == ' ' || s[i] >= '\t' && s[i] <= '\r') {
+		i++
+	}
+	return i < len(s) && strings.IndexByte(":=>%", s[i]) >= 0
+}
+
+func isNameByte(c byte) bool {
+	return c == '_' || c == '-' || c == '.' || c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }

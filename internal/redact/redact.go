@@ -4,8 +4,10 @@ package redact
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+	"sync"
+
+	"github.com/imwatch/imwatch/scanner/regex"
 )
 
 // A Redactor replaces secrets in text. It is safe for concurrent use.
@@ -19,7 +21,13 @@ type Redactor struct {
 // what is replaced, or else the whole match.
 type pattern struct {
 	gate []string
-	re   *regexp.Regexp
+	keys bool // the words are parts of names, behind which a separator stands
+	re   func() *regex.Regexp
+}
+
+// lazily compiles a regex when a text is the first to need it.
+func lazily(expr string) func() *regex.Regexp {
+	return sync.OnceValue(func() *regex.Regexp { return regex.MustCompile(expr) })
 }
 
 const mask = "[redacted]"
@@ -47,30 +55,30 @@ const secretKeys = `(?:[\w.-]*[_.-])?(?:access[_-]?token|refresh[_-]?token|id[_-
 func New(extra []string) (*Redactor, error) {
 	r := &Redactor{list: builtIn, gate: newGate(builtIn)}
 	for _, e := range extra {
-		re, err := regexp.Compile(e)
+		re, err := regex.Compile(e)
 		if err != nil {
 			return r, fmt.Errorf("pattern %q: %w", e, err)
 		}
 		if re.MatchString("") {
 			return r, fmt.Errorf("pattern %q matches an empty text, so it would redact everywhere", e)
 		}
-		r.list = append(r.list[:len(r.list):len(r.list)], pattern{re: re})
+		r.list = append(r.list[:len(r.list):len(r.list)], pattern{re: func() *regex.Regexp { return re }})
 	}
 	return r, nil
 }
 
 var builtIn = []pattern{
-	{[]string{"msg_body", "content"}, regexp.MustCompile(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`)},
-	{[]string{"msg_body"}, regexp.MustCompile(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`)},
-	{[]string{"authorization"}, regexp.MustCompile(`(?i)\b(?:proxy-)?authorization` + separator + `(?:` + quote + `)?(?:bearer|basic|digest|token)?[ +]?(?P<secret>[^\s"'` + "`" + `,;\\{}]+)`)},
-	{[]string{"bearer"}, regexp.MustCompile(`(?i)\bbearer[ +:]+(?P<secret>[\w\-.~+/]{8,}=*)`)},
-	{[]string{"cookie"}, regexp.MustCompile(`(?i)\b(?:set-)?cookie` + separator + `(?:` + quote + `)?(?P<secret>[^"'` + "`" + `\n\\]+)`)},
-	{[]string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"},
-		regexp.MustCompile(`(?i)(?:^|[^\w]|%[0-9a-f]{2}|\\[nrt])` + secretKeys + separator + value)},
-	{[]string{"eyj"}, regexp.MustCompile(`\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?`)},
-	{[]string{"ywmt"}, regexp.MustCompile(`\bYWMt[\w\-+/]{8,}={0,2}`)},
-	{[]string{"007ej", "006"}, regexp.MustCompile(`\b(?:007eJ[\w+/]{24,}|006[0-9a-f]{32}[\w+/]{16,})={0,2}`)},
-	{[]string{"://"}, regexp.MustCompile(`://[^/\s:@"']*:(?P<secret>[^/\s@"']+)@`)},
+	{[]string{"msg_body", "content"}, false, lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`)},
+	{[]string{"msg_body"}, false, lazily(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`)},
+	{[]string{"authorization"}, false, lazily(`(?i)\b(?:proxy-)?authorization` + separator + `(?:` + quote + `)?(?:bearer|basic|digest|token)?[ +]?(?P<secret>[^\s"'` + "`" + `,;\\{}]+)`)},
+	{[]string{"bearer"}, false, lazily(`(?i)\bbearer[ +:]+(?P<secret>[\w\-.~+/]{8,}=*)`)},
+	{[]string{"cookie"}, false, lazily(`(?i)\b(?:set-)?cookie` + separator + `(?:` + quote + `)?(?P<secret>[^"'` + "`" + `\n\\]+)`)},
+	{[]string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"}, true,
+		lazily(`(?i)(?:^|[^\w]|%[0-9a-f]{2}|\\[nrt])` + secretKeys + separator + value)},
+	{[]string{"eyj"}, false, lazily(`\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?`)},
+	{[]string{"ywmt"}, false, lazily(`\bYWMt[\w\-+/]{8,}={0,2}`)},
+	{[]string{"007ej", "006"}, false, lazily(`\b(?:007eJ[\w+/]{24,}|006[0-9a-f]{32}[\w+/]{16,})={0,2}`)},
+	{[]string{"://"}, false, lazily(`://[^/\s:@"']*:(?P<secret>[^/\s@"']+)@`)},
 }
 
 // Text replaces the secrets of a text. It returns s itself when there is none.
@@ -85,11 +93,18 @@ func (r *Redactor) Text(s string) string {
 }
 
 func (p *pattern) replace(s string) string {
+	re := p.re()
 	var b strings.Builder
 	last := 0
-	for _, m := range p.re.FindAllStringSubmatchIndex(s, -1) {
+	var caps []int
+	for at := 0; at <= len(s); {
+		m := re.Find(s, at, len(s)+1, caps)
+		if m == nil {
+			break
+		}
+		caps, at = m, max(m[1], at+1)
 		from, to := m[0], m[1]
-		for i, name := range p.re.SubexpNames() {
+		for i, name := range re.SubexpNames() {
 			if strings.HasPrefix(name, "secret") {
 				from, to = 0, 0
 				if m[2*i] >= 0 {

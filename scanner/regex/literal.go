@@ -76,17 +76,18 @@ type choice struct {
 }
 
 func (c *choice) offer(set []literal) {
-	cost := 0.0
+	cost, short := 0.0, 0
 	for _, l := range set {
 		if l.text == "" {
 			return
 		}
 		p := sieve.Rarity(l.text)
 		if len(l.text) < sieve.Window {
-			p *= 30 // a shorter window for all
+			short++
 		}
 		cost += p
 	}
+	cost *= 1 + float64(short*short) // each is searched for itself
 	if len(set) > 0 && len(set) <= MaxTexts && (c.best == nil || cost < c.cost) {
 		c.best, c.cost = set, cost
 	}

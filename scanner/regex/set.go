@@ -30,8 +30,8 @@ func NewSet(list []*Regexp, groups ...[]string) *Set {
 	b := setBuilder{s: s, index: map[string]int{}}
 	for i, r := range list {
 		need := literals(r.expr)
-		if need == nil {
-			s.always = append(s.always, i)
+		if need == nil || r.text { // one look at the text's start costs less
+			s.always, need = append(s.always, i), nil
 		}
 		for _, l := range need {
 			b.add(l.text, use{i, l.back})
