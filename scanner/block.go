@@ -76,6 +76,9 @@ func (c *blocks) before(start, from int, stream string) (line, bool) {
 // off it.
 func (c *blocks) partsBefore(b *block) {
 	hit := b.lines[0]
+	if !hit.contained {
+		return // nobody else splits records
+	}
 	for len(b.lines) < maxBlockLines {
 		l, ok := c.before(b.start(), hit.start, hit.stream)
 		if !ok || !l.partial || c.tooFar(l.start, hit.start) {

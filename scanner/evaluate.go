@@ -118,7 +118,7 @@ func (f *file) view(text string, seen sight, t tags, depth int, list *[]*candida
 	own = f.plainCandidates(text, seen, own, t)
 	own = f.sentenceCandidates(text, seen, objs, own)
 	for _, c := range own {
-		f.weigh(text, objs, c, t)
+		f.weigh(text, seen, objs, c, t)
 	}
 	*list = append(*list, own...)
 	if depth >= maxViews {
@@ -181,9 +181,18 @@ const maxParameters = 16
 
 // parameters returns the decoded values of a URL's parameters.
 func parameters(text string) (list []string) {
-	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" &?\"'\n", r) })
-	for _, w := range words {
-		if _, v, ok := strings.Cut(w, "="); ok && percented(v) && len(list) < maxParameters {
+	for at := 0; len(list) < maxParameters; {
+		n := strings.IndexByte(text[at:], '=')
+		if n < 0 {
+			break
+		}
+		at += n + 1
+		v := text[at:]
+		if end := strings.IndexAny(v, " &?\"'\n"); end >= 0 {
+			v = v[:end]
+		}
+		at += len(v)
+		if percented(v) {
 			list = append(list, unpercent(v))
 		}
 	}

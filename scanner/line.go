@@ -19,6 +19,7 @@ type line struct {
 	prefix     string // what the logger put before it, for the first line of a block
 	stream     string // lines of one stream belong together: stdout, stderr, a syslog tag
 	when       string // the envelope's own time
+	contained  bool   // a container runtime wrote it
 	partial    bool   // the record goes on in the stream's next line
 	decoded    bool   // text is not what stands in the file
 }
@@ -89,7 +90,7 @@ func (l *line) docker(raw string) {
 	rest := raw[end:]
 	l.stream, l.when = "docker "+jsonWord(rest, "stream"), jsonWord(rest, "time")
 	l.text, l.partial = strings.CutSuffix(body, "\n")
-	l.partial, l.decoded = !l.partial, true
+	l.partial, l.decoded, l.contained = !l.partial, true, true
 	l.text = strings.TrimSuffix(l.text, "\r")
 }
 
@@ -109,7 +110,7 @@ func (l *line) cri(raw string) bool {
 		return false
 	}
 	l.when, l.stream = raw[m[2]:m[3]], "cri "+raw[m[4]:m[5]]
-	l.partial, l.decoded = raw[m[6]] == 'P', true
+	l.partial, l.decoded, l.contained = raw[m[6]] == 'P', true, true
 	l.text = raw[m[1]:]
 	return true
 }

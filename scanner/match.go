@@ -9,7 +9,7 @@ import (
 )
 
 // weigh collects what speaks for a candidate.
-func (f *file) weigh(text string, objs []object, c *candidate, t tags) {
+func (f *file) weigh(text string, seen sight, objs []object, c *candidate, t tags) {
 	if c.rule != nil && c.rule.Gives != "" {
 		c.prove(c.rule.Gives)
 	}
@@ -34,7 +34,7 @@ func (f *file) weigh(text string, objs []object, c *candidate, t tags) {
 		}
 		return
 	}
-	if c.obj >= 0 && f.shaped(text[objs[c.obj].start:objs[c.obj].end]) {
+	if c.obj >= 0 && f.shaped(text[objs[c.obj].start:objs[c.obj].end], seen) {
 		c.prove("shape")
 	}
 	// A tag on the line proves an object only if it looks like the SDK's.

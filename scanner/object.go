@@ -31,6 +31,9 @@ type field struct {
 // objects returns the objects of a text, outer ones before inner ones.
 func objects(text string) []object {
 	p := objectParser{s: text}
+	if strings.IndexByte(text, '{') >= 0 {
+		p.list = make([]object, 0, 4)
+	}
 	for i := 0; i < len(text) && len(p.list) < maxObjects; {
 		j := strings.IndexByte(text[i:], '{')
 		if j < 0 {
@@ -49,7 +52,7 @@ type objectParser struct {
 // object reads one object whose brace is at i and returns the place behind it.
 func (p *objectParser) object(i, parent int, key string, depth int) int {
 	at := len(p.list)
-	p.list = append(p.list, object{parent: parent, key: key, start: classStart(p.s, i), open: i})
+	p.list = append(p.list, object{parent: parent, key: key, start: classStart(p.s, i), open: i, fields: make([]field, 0, 8)})
 	end := p.fields(i+1, at, depth)
 	p.list[at].end = end
 	return end

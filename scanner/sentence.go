@@ -54,7 +54,7 @@ func (f *file) sentenceCandidates(text string, seen sight, objs []object, own []
 			continue
 		}
 		c := &candidate{pos: from, end: from + len(s.text), obj: -1, text: s.text, evidence: s.text}
-		if f.beside(text, objs, s, from, c) || s.alone && whole(text, from, c.end) {
+		if f.beside(text, seen, objs, s, from, c) || s.alone && whole(text, from, c.end) {
 			c.code = s.codes[0]
 		}
 		if n := numberBefore(text, objs, s, from); n != "" {
@@ -143,14 +143,14 @@ func whole(text string, from, end int) bool {
 
 // beside finds the sentence as the text of an object whose number a logger has
 // destroyed, by the shape of the rest.
-func (f *file) beside(text string, objs []object, s *sentence, from int, c *candidate) bool {
+func (f *file) beside(text string, seen sight, objs []object, s *sentence, from int, c *candidate) bool {
 	for i := range objs {
 		for _, fl := range objs[i].fields {
 			if fl.name != "message" || !fl.quoted || fl.start > from || fl.end < c.end || objs[i].parent >= 0 && objs[i].key == "data" {
 				continue
 			}
 			kind, quoted, ok := at(text, objs, i, "type")
-			if ok && quoted && (len(kind) <= 2 || kind == "Object") && strings.TrimRight(text[fl.start:fl.end], ".!") == s.text && f.shaped(text[objs[i].start:objs[i].end]) {
+			if ok && quoted && (len(kind) <= 2 || kind == "Object") && strings.TrimRight(text[fl.start:fl.end], ".!") == s.text && f.shaped(text[objs[i].start:objs[i].end], seen) {
 				c.obj, c.pos, c.end = i, objs[i].start, objs[i].end
 				if _, _, nested := at(text, objs, i, "data.message"); nested && len(s.codes) > 1 {
 					c.inner = &candidate{code: s.codes[1], text: s.text}
@@ -162,7 +162,12 @@ func (f *file) beside(text string, objs []object, s *sentence, from int, c *cand
 	return false
 }
 
-func (f *file) shaped(text string) bool {
+// shaped tells whether a part of a text has a shape; whole is what is seen in all
+// of it.
+func (f *file) shaped(text string, whole sight) bool {
+	if !slices.ContainsFunc(f.shapes, func(p pattern) bool { return whole.May(p.id) }) {
+		return false
+	}
 	seen := f.look.look(text)
 	defer seen.close()
 	return slices.ContainsFunc(f.shapes, func(p pattern) bool { return seen.Match(p.id) })

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,7 @@ func familyIDs() (ids []string) {
 
 func (f *scanFlags) run(cmd *cobra.Command, args []string) error {
 	now := time.Now()
+	collectRarely()
 	o, err := f.options(cmd, now)
 	if err != nil {
 		return err
@@ -99,6 +101,16 @@ func (f *scanFlags) run(cmd *cobra.Command, args []string) error {
 		err = e
 	}
 	return f.verdict(cmd.ErrOrStderr(), report, worst, err)
+}
+
+// collectRarely lets the heap grow to several times what is in use, which is a
+// few MiB, but not beyond what a scan may take. The environment stands above it.
+func collectRarely() {
+	const most = 52 << 20
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(most)
+	}
 }
 
 // options checks the flags.

@@ -5,9 +5,9 @@ import "strings"
 // clockTime reads the time of day at s[i], its fraction, AM or PM, and a zone.
 func clockTime(c clock, s string, i int) (clock, bool) {
 	half := 0
-	for word, h := range map[string]int{"上午": 1, "下午": 2} {
+	for h, word := range [...]string{"上午", "下午"} {
 		if strings.HasPrefix(s[i:], word) {
-			i, half = i+len(word), h
+			i, half = i+len(word), h+1
 		}
 	}
 	var ok bool

@@ -74,7 +74,10 @@ func separated(s string) bool {
 	for i < len(s) && (s[i] == ' ' || s[i] >= '\t' && s[i] <= '\r') {
 		i++
 	}
-	return i < len(s) && strings.IndexByte(":=>%", s[i]) >= 0
+	if i+2 < len(s) && s[i] == '%' { // %3A, %3D or a quote
+		return s[i+1] == '3' || s[i+1] == '2' && (s[i+2] == '2' || s[i+2] == '7')
+	}
+	return i < len(s) && strings.IndexByte(":=>", s[i]) >= 0
 }
 
 func isNameByte(c byte) bool {

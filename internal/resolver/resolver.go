@@ -156,12 +156,14 @@ func (r *Resolver) common(s *Source, b *scanner.Block, at Place) finding.Finding
 		Path: redact.Clean(at.Path, 1024), Offset: at.Offset, Line: at.Line,
 		Original: r.excerpt(b), Count: 1,
 	}
-	for flag, on := range map[string]bool{"truncated": at.Truncated, "partial": b.Partial || at.Partial, "decoded": b.Decoded} {
+	flag := func(name string, on bool) {
 		if on {
-			f.Flags = append(f.Flags, flag)
+			f.Flags = append(f.Flags, name)
 		}
 	}
-	slices.Sort(f.Flags)
+	flag("decoded", b.Decoded)
+	flag("partial", b.Partial || at.Partial)
+	flag("truncated", at.Truncated)
 	return f
 }
 

@@ -224,6 +224,9 @@ func (r *Regexp) Match(text string, from, to int) bool {
 // Find returns the leftmost match that begins in text[from:to], as pairs of
 // places for each group, appended to caps[:0]; nil when there is none.
 func (r *Regexp) Find(text string, from, to int, caps []int) []int {
+	if r.text && !r.Match(text, from, to) {
+		return nil // as nearly always; it costs no memory
+	}
 	caps = caps[:0]
 	for range r.slots {
 		caps = append(caps, -1)
