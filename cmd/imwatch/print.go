@@ -6,11 +6,14 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/internal/annotator"
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/pipeline"
+	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/imwatch/imwatch/internal/report"
 	"github.com/imwatch/imwatch/internal/terminal"
 )
 
@@ -20,7 +23,7 @@ type printer struct {
 	end   func(*pipeline.Report) error
 }
 
-func (f *scanFlags) printer(a *annotator.Annotator, w *bufio.Writer, style terminal.Style) printer {
+func (f *scanFlags) printer(a *annotator.Annotator, c *report.Collector, w *bufio.Writer, style terminal.Style) printer {
 	switch f.output {
 	case "text":
 		return textPrinter(a, w, style)
@@ -28,12 +31,33 @@ func (f *scanFlags) printer(a *annotator.Annotator, w *bufio.Writer, style termi
 		t := &table{ann: a, style: style, lang: f.lang, rows: map[string]*tableRow{}}
 		return printer{t.add, func(r *pipeline.Report) error { return t.write(w, r) }}
 	}
+	if f.output == "html" {
+		return htmlPrinter(c, w)
+	}
 	var buf []byte
 	return printer{func(x *finding.Finding) error {
 		buf = a.Append(buf[:0], x)
 		_, err := w.Write(buf)
 		return err
 	}, func(*pipeline.Report) error { return nil }}
+}
+
+// htmlPrinter writes one page that holds everything.
+func htmlPrinter(c *report.Collector, w io.Writer) printer {
+	return printer{func(x *finding.Finding) error {
+		c.Add(x)
+		return nil
+	}, func(r *pipeline.Report) error {
+		rest := report.Rest{Version: version(), Generated: time.Now().UTC(), Read: report.Read{Files: r.Files, Lines: r.Lines, Bytes: r.Bytes}}
+		for _, p := range r.Problems {
+			rest.Problems = append(rest.Problems, redact.Clean(p.Error(), 1024))
+		}
+		for i := range r.Undecided {
+			u := &r.Undecided[i]
+			rest.Undecided = append(rest.Undecided, report.Undecided{Count: u.Count, Example: redact.Clean(pipeline.Where(&u.Example), 1024), Code: u.Example.Code, Families: u.Families})
+		}
+		return c.WriteHTML(w, rest)
+	}}
 }
 
 func textPrinter(a *annotator.Annotator, w *bufio.Writer, style terminal.Style) printer {

@@ -19,6 +19,7 @@ import (
 	"github.com/imwatch/imwatch/internal/pipeline"
 	"github.com/imwatch/imwatch/internal/reader"
 	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/imwatch/imwatch/internal/report"
 	"github.com/imwatch/imwatch/internal/terminal"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -42,13 +43,14 @@ func newScan() *cobra.Command {
 (.gz .zst .bz2 .xz) and archives (.tar .tgz .zip), and prints an event for each error code.`,
 		Example: `  imwatch scan /var/log/im
   imwatch scan -o summary 'logs/**/*.log' customer.zip
+  imwatch scan -o html /var/log/im >report.html
   kubectl logs web-7d4f | imwatch scan --families easemob-web -`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	fl := cmd.Flags()
 	fl.StringVarP(&f.config, "config", "c", "", "configuration `FILE`: its rules, codes, redaction, mutes and sources")
-	fl.StringVarP(&f.output, "output", "o", "", "`FORMAT`: ndjson, text or summary (default: text on a terminal, else ndjson)")
+	fl.StringVarP(&f.output, "output", "o", "", "`FORMAT`: ndjson, text, summary or html, one page for a bug report (default: text on a terminal, else ndjson)")
 	fl.StringSliceVar(&f.families, "families", nil, "which SDKs wrote these files, the likeliest first: "+strings.Join(familyIDs(), ", "))
 	fl.StringVar(&f.since, "since", "", "only lines from this `TIME` on: 2026-11-20, 2026-11-20T08:00:00Z, or 2h ago as 2h")
 	fl.StringVar(&f.until, "until", "", "only lines up to this `TIME`")
@@ -84,7 +86,7 @@ func (f *scanFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	ann := annotator.New(set.codes, annotator.Options{Language: f.lang, Host: host()})
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
-	printer := f.printer(ann, out, terminal.Of(cmd.OutOrStdout()))
+	printer := f.printer(ann, report.NewCollector(set.codes, set.redactor, host()), out, terminal.Of(cmd.OutOrStdout()))
 	worst := -1
 	progress(cmd.ErrOrStderr(), paths, &o.Reader)
 	report, err := pipeline.Scan(cmd.Context(), paths, o, func(x *finding.Finding) error {
@@ -122,8 +124,11 @@ func (f *scanFlags) options(cmd *cobra.Command, now time.Time) (o pipeline.ScanO
 			f.output = "text"
 		}
 	}
-	if !slices.Contains([]string{"ndjson", "text", "summary"}, f.output) {
-		return o, exit{exitUsage, fmt.Errorf("-o %q is no output format\nhint: ndjson, text or summary", f.output)}
+	if !slices.Contains([]string{"ndjson", "text", "summary", "html"}, f.output) {
+		return o, exit{exitUsage, fmt.Errorf("-o %q is no output format\nhint: ndjson, text, summary or html", f.output)}
+	}
+	if f.output == "html" && terminal.Is(cmd.OutOrStdout()) {
+		return o, exit{exitUsage, errors.New("-o html writes a page for a browser, not for a terminal\nhint: imwatch scan -o html PATH >report.html")}
 	}
 	if f.failOn != "" && codes.LevelRank(f.failOn) < 0 {
 		return o, exit{exitUsage, fmt.Errorf("--fail-on %q is no level\nhint: %s", f.failOn, strings.Join(codes.Levels, ", "))}

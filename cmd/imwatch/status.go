@@ -17,6 +17,7 @@ import (
 	"github.com/imwatch/imwatch/internal/config"
 	"github.com/imwatch/imwatch/internal/pipeline"
 	"github.com/imwatch/imwatch/internal/redact"
+	"github.com/imwatch/imwatch/internal/report"
 	"github.com/imwatch/imwatch/internal/store"
 	"github.com/imwatch/imwatch/internal/tailer"
 	"github.com/imwatch/imwatch/internal/terminal"
@@ -132,9 +133,9 @@ func (d *daemon) status(ctx context.Context, st *store.Store) (*web.Status, erro
 	if r := d.running.Load(); r != nil {
 		s.Files, s.Sources = r.Files(ctx), r.Sources()
 		for source, u := range r.Undecided() {
-			s.Undecided = append(s.Undecided, web.Undecided{Source: source, Count: u.Count, Example: redact.Clean(pipeline.Where(&u.Example), 1024), Code: u.Example.Code, Families: u.Families})
+			s.Undecided = append(s.Undecided, report.Undecided{Source: source, Count: u.Count, Example: redact.Clean(pipeline.Where(&u.Example), 1024), Code: u.Example.Code, Families: u.Families})
 		}
-		slices.SortFunc(s.Undecided, func(a, b web.Undecided) int { return strings.Compare(a.Source, b.Source) })
+		slices.SortFunc(s.Undecided, func(a, b report.Undecided) int { return strings.Compare(a.Source, b.Source) })
 		for _, x := range r.Sinks() {
 			s.Sinks[x.Name] = web.SinkState{State: x.State(), Backlog: s.Store.Backlog[x.Name]}
 		}

@@ -22,7 +22,8 @@ type Around struct {
 	Lines []string `json:"lines"`
 }
 
-const mostAround = 1 << 20 // bytes on each side
+// window is how many bytes are read on each side for n lines.
+func window(n int) int64 { return min(1<<20, 64<<10+int64(n)*8<<10) }
 
 // LinesAround reads up to n lines on each side of a finding, from its file or
 // from the one that a rotation has made of it: whichever still holds the line at
@@ -94,7 +95,7 @@ func sameLine(line string, f *finding.Finding) bool {
 
 // lines returns up to n lines before an offset, and the one there with n behind.
 func lines(r io.ReaderAt, at int64, n int) (before, behind []string, err error) {
-	from := max(0, at-mostAround)
+	from := max(0, at-window(n))
 	b := make([]byte, at-from)
 	got, err := r.ReadAt(b, from)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -104,7 +105,7 @@ func lines(r io.ReaderAt, at int64, n int) (before, behind []string, err error) 
 		all := strings.Split(strings.TrimSuffix(string(b[:got]), "\n"), "\n")
 		before = all[max(0, len(all)-n):]
 	}
-	b = make([]byte, mostAround)
+	b = make([]byte, window(n))
 	if got, err = r.ReadAt(b, at); err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}

@@ -80,6 +80,11 @@ func (o *Overview) Add(ann *annotator.Annotator, f *finding.Finding) {
 	if f.Action == finding.Lost || f.Time.Before(o.From) || !f.Time.Before(o.To) {
 		return
 	}
+	o.count(ann, f).Counts[min(o.Buckets-1, int(f.Time.Sub(o.From)/(time.Duration(o.Bucket)*time.Second)))] += f.Count
+}
+
+// count counts a finding in no bar.
+func (o *Overview) count(ann *annotator.Annotator, f *finding.Finding) *Tally {
 	key := f.Family + "/" + f.Code
 	t := o.by[key]
 	if t == nil {
@@ -91,14 +96,16 @@ func (o *Overview) Add(ann *annotator.Annotator, f *finding.Finding) {
 		o.by[key] = t
 	}
 	t.Count += f.Count
-	t.Counts[min(o.Buckets-1, int(f.Time.Sub(o.From)/(time.Duration(o.Bucket)*time.Second)))] += f.Count
 	if f.Time.After(t.Last) {
 		t.Last = f.Time
 	}
-	if u := f.Fields["user_id"]; u != "" && len(t.users) < 10_000 {
+	if u := f.Fields["user_id"]; u != "" && len(t.users) < mostUsers {
 		t.users[u] = true
 	}
+	return t
 }
+
+const mostUsers = 10_000 // of a code, that are told apart
 
 // Close orders the codes, the worst and most frequent first.
 func (o *Overview) Close() *Overview {

@@ -42,6 +42,7 @@ func (s *Site) api(mux *http.ServeMux) {
 	answer("/api/event", s.event)
 	answer("/api/code", s.code)
 	answer("/api/find", s.find)
+	answer("/api/families", s.families)
 }
 
 // httpError is an error with the status that says so.
@@ -275,6 +276,15 @@ func (s *Site) code(r *http.Request) (any, error) {
 		out = append(out, report.PagesOf(cat, e))
 	}
 	return out, nil
+}
+
+// families are the ids of all.
+func (s *Site) families(*http.Request) (any, error) {
+	var ids []string
+	for _, f := range s.shown.Load().cat.Families() {
+		ids = append(ids, f.ID)
+	}
+	return ids, nil
 }
 
 // find searches codes, symbols and titles.

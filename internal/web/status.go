@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/imwatch/imwatch/internal/report"
 	"github.com/imwatch/imwatch/internal/sink"
 	"github.com/imwatch/imwatch/internal/store"
 	"github.com/imwatch/imwatch/internal/tailer"
@@ -22,7 +23,7 @@ type Status struct {
 	Files     []tailer.Status      `json:"files,omitempty"`
 	Store     store.State          `json:"store"`
 	Sinks     map[string]SinkState `json:"sinks,omitempty"`
-	Undecided []Undecided          `json:"undecided,omitempty"`
+	Undecided []report.Undecided   `json:"undecided,omitempty"`
 	Losses    []finding.Loss       `json:"losses,omitempty"`
 }
 
@@ -30,13 +31,4 @@ type Status struct {
 type SinkState struct {
 	sink.State
 	Backlog uint64 `json:"backlog"`
-}
-
-// Undecided counts a source's possible codes that nothing proves.
-type Undecided struct {
-	Source   string   `json:"source"`
-	Count    int      `json:"count"`
-	Example  string   `json:"example"` // path:line of the first
-	Code     string   `json:"code"`
-	Families []string `json:"families"` // whose it could be
 }
