@@ -212,3 +212,16 @@ func BenchmarkSend(b *testing.B) {
 		})
 	}
 }
+
+func TestNginx(t *testing.T) {
+	s := newServer(t)
+	h := httptest.NewServer(s)
+	defer h.Close()
+	sinktest.RunBehindProxy(t, sinktest.NewProxy(t, h.URL), func(p sinktest.Proxy) sink.Sink {
+		x, err := elasticsearch.New(elasticsearch.Options{HTTP: httpclient.Options{URL: p.URL, TLS: secure.TLS{CAFile: p.CA, CertFile: p.Cert, KeyFile: p.Key, ServerName: p.ServerName}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}, s.taken)
+}

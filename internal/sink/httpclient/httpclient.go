@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -219,6 +220,17 @@ func (c *Client) compress(body []byte) ([]byte, string, error) {
 	return body, "", nil
 }
 
+var tags = regexp.MustCompile(`<[^>]*>`)
+
+// plain makes one line of an answer, also of a proxy's page.
+func plain(answer []byte) string {
+	s := string(answer[:min(len(answer), 4096)])
+	if strings.HasPrefix(strings.TrimSpace(s), "<") {
+		s = tags.ReplaceAllString(s, " ")
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
 // hide takes every secret out of a text.
 func (c *Client) hide(s string) string {
 	return redact.Clean(c.o.URLSecret.Hide(c.o.Auth.Secret.Hide(s)), 1024)
@@ -246,7 +258,7 @@ func (c *Client) failure(ctx context.Context, req *http.Request, err error) erro
 
 // refusal is what an answer other than success means.
 func (c *Client) refusal(req *http.Request, resp *http.Response, answer []byte) error {
-	said := strings.TrimSpace(c.hide(string(answer[:min(len(answer), 4096)])))
+	said := c.hide(plain(answer))
 	text := fmt.Sprintf("%s answers %s", req.URL.Host, resp.Status)
 	if said != "" {
 		text += ": " + said
@@ -266,6 +278,10 @@ func (c *Client) refusal(req *http.Request, resp *http.Response, answer []byte) 
 		f.Class = sink.Throttled
 	case s == 408:
 		f.Class = sink.Timeout
+	case s == 400 && strings.Contains(said, "SSL certificate"): // as nginx words it
+		f.Class = sink.Trust
+	case s == 400 && strings.Contains(said, "plain HTTP request was sent to HTTPS port"):
+		f.Class = sink.Address
 	case s == 400 || s == 413 || s == 422:
 		return fmt.Errorf("%w: %s", sink.ErrRejected, text)
 	case s < 500:

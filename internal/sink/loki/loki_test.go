@@ -140,3 +140,17 @@ func BenchmarkSend(b *testing.B) {
 	defer x.Close()
 	sinktest.Benchmark(b, x)
 }
+
+func TestNginx(t *testing.T) {
+	s := newServer()
+	s.now = func() time.Time { return day }
+	h := httptest.NewServer(sinktest.Decompress(s))
+	defer h.Close()
+	sinktest.RunBehindProxy(t, sinktest.NewProxy(t, h.URL), func(p sinktest.Proxy) sink.Sink {
+		x, err := loki.New(loki.Options{HTTP: httpclient.Options{URL: p.URL + "/loki/api/v1/push", TLS: secure.TLS{CAFile: p.CA, CertFile: p.Cert, KeyFile: p.Key, ServerName: p.ServerName}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}, s.taken)
+}
