@@ -180,7 +180,11 @@ func (w *writer) item(it *item) error {
 			return err
 		}
 	}
-	if p := it.position; p != nil {
+	if p := it.position; p != nil && p.Gone {
+		if err := w.tx.Bucket(bPositions).Delete([]byte(p.Generation)); err != nil {
+			return err
+		}
+	} else if p != nil {
 		v, err := json.Marshal(p)
 		if err == nil {
 			err = w.tx.Bucket(bPositions).Put([]byte(p.Generation), v)

@@ -2,9 +2,11 @@ package tailer
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -15,6 +17,9 @@ import (
 // sweep looks at every path of every source: the truth, whatever notification
 // told or missed.
 func (t *tailer) sweep() {
+	began := time.Now()
+	defer func() { t.took = time.Since(began) }()
+	t.watch.begin()
 	seen, dirs := map[string]bool{}, map[string]bool{}
 	for _, s := range t.sources {
 		if !t.swept {
@@ -23,9 +28,17 @@ func (t *tailer) sweep() {
 				s.fresh = s.fresh && t.o.Positions[i].Source != s.Name
 			}
 		}
-		clear(s.failed)
+		for _, f := range s.failed {
+			f.missed = true
+		}
 		for i := range s.globs {
 			t.walk(s, &s.globs[i], seen, dirs)
+		}
+		for path, f := range s.failed {
+			if f.missed { // a directory that can be read again, or nothing any more
+				delete(s.failed, path)
+				t.healed(path, f.err)
+			}
 		}
 	}
 	for dir := range dirs {
@@ -40,13 +53,24 @@ func (t *tailer) sweep() {
 	if !t.swept {
 		t.orphans()
 	}
-	t.beside()
+	t.beside(seen)
 	t.closeIdle()
+	if now := time.Now(); t.known.untidy(now) {
+		for _, p := range t.known.old(now) {
+			p.Gone = true
+			t.keep(*p)
+		}
+	}
 }
 
 // walk looks at the files that one pattern names.
 func (t *tailer) walk(s *source, g *glob, seen, dirs map[string]bool) {
 	if g.exact {
+		if info, err := os.Stat(g.pattern); err == nil && info.IsDir() {
+			*g = treeOf(g.pattern) // it has appeared since
+			t.walkDir(s, g, g.base, seen, dirs, 0)
+			return
+		}
 		dirs[nearest(filepath.Dir(g.pattern))] = true
 		seen[g.pattern] = true
 		t.look(s, g.pattern)
@@ -62,17 +86,19 @@ func (t *tailer) walkDir(s *source, g *glob, dir string, seen, dirs map[string]b
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			if !errors.Is(err, fs.ErrNotExist) {
+			if !errors.Is(err, fs.ErrNotExist) && !s.hopeless(path) {
 				t.unreadable(s, path, err)
 			}
 			return nil
+		case d.IsDir() && t.ours(d):
+			return fs.SkipDir
 		case d.IsDir() && g.tree && path != g.base && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
 		case d.IsDir():
 			dirs[path] = true
 		case d.Type()&fs.ModeSymlink != 0:
 			if info, err := os.Stat(path); err == nil && info.IsDir() {
-				if links < maxLinks && (s.Links || inside(path, g.base)) {
+				if links < maxLinks && s.leads(path, g) {
 					t.walkDir(s, g, path+"/", seen, dirs, links+1)
 				}
 				return nil
@@ -91,17 +117,6 @@ func (t *tailer) walkDir(s *source, g *glob, dir string, seen, dirs map[string]b
 	}
 }
 
-// inside tells whether a link leads to a place below a directory that is not
-// above the link itself.
-func inside(link, base string) bool {
-	target, err := filepath.EvalSymlinks(link)
-	if err != nil {
-		return false
-	}
-	real, err := filepath.EvalSymlinks(base)
-	return err == nil && strings.HasPrefix(target+"/", real+"/") && !strings.HasPrefix(link+"/", target+"/")
-}
-
 // nearest is the deepest existing directory on the way to one.
 func nearest(dir string) string {
 	for {
@@ -114,6 +129,9 @@ func nearest(dir string) string {
 
 // look compares a path with the generation that is known by it.
 func (t *tailer) look(s *source, path string) {
+	if s.hopeless(path) {
+		return
+	}
 	info, err := os.Stat(path)
 	g := t.byPath[path]
 	switch {
@@ -125,12 +143,17 @@ func (t *tailer) look(s *source, path string) {
 	case err != nil:
 		t.unreadable(s, path, err)
 		return
-	case !info.Mode().IsRegular() || t.o.Refuse(info):
+	case !info.Mode().IsRegular() && !s.pipe(path, info):
+		if gl := s.globOf(path); gl != nil && gl.exact && !info.IsDir() {
+			t.unreadable(s, path, fmt.Errorf("is no file and no named pipe (%s)", info.Mode().Type()))
+		}
+		return
+	case t.o.Refuse(info):
 		return
 	}
 	key := numbers(info)
 	if g != nil && g.key.same(key) {
-		if g.failed != nil || g.busy || info.Size() != g.size || g.size > g.offset && !g.held {
+		if g.failed != nil || g.busy || g.pipe || info.Size() != g.size || g.size > g.offset && !g.held {
 			t.enqueue(g)
 		}
 		return
@@ -138,11 +161,11 @@ func (t *tailer) look(s *source, path string) {
 	if g != nil {
 		t.away(g)
 	}
-	if other := t.byKey(key); other != nil {
-		t.moved(other, path)
+	if d, ok := t.settled[path]; ok && d.key.same(key) && d.size == info.Size() {
 		return
 	}
-	if d, ok := t.settled[path]; ok && d.key.same(key) && d.size == info.Size() {
+	if other := t.byKey(key); other != nil {
+		t.moved(other, path)
 		return
 	}
 	delete(t.settled, path)
@@ -152,7 +175,7 @@ func (t *tailer) look(s *source, path string) {
 // byKey finds a generation by its inode, among those whose descriptor is held:
 // theirs cannot have been used again.
 func (t *tailer) byKey(key identity) *generation {
-	for _, g := range t.all {
+	for _, g := range t.byIno[key.inode()] {
 		if g.key.same(key) && !g.packed && (g.busy || g.f != nil) {
 			return g
 		}
@@ -203,11 +226,17 @@ func (t *tailer) moved(g *generation, path string) {
 // adopt begins to follow a file that no generation holds: one that a position
 // knows, or a new one.
 func (t *tailer) adopt(s *source, path string) {
+	t.room()
 	f, key, info, err := s.open(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.unreadable(s, path, err)
 		}
+		return
+	}
+	t.opened(s, path)
+	if info.Mode()&fs.ModeNamedPipe != 0 {
+		t.adoptPipe(s, path, key, f)
 		return
 	}
 	if t.o.Refuse(info) || compressed(f) || s.globOf(path) != nil && s.globOf(path).tree && untext(f) {
@@ -246,30 +275,30 @@ func (t *tailer) adopt(s *source, path string) {
 func (t *tailer) settle(g *generation, f *os.File, size int64) {
 	f.Close()
 	t.settled[g.path] = settled{g.key, size}
-	t.known = append(t.known, g.position(nil))
+	t.known.add(g.position(nil))
 }
 
 // recall finds the position that a file goes on from: by its inode or its path,
 // and always by what stands before the position.
 func (t *tailer) recall(s *source, path string, key identity, f *os.File) *generation {
-	best := -1
-	for i := range t.known {
-		p := &t.known[i]
-		byKey := key.same(identity{p.Dev, p.Ino, p.Handle})
-		if !byKey && p.Path != path || p.Offset == 0 && (!byKey || p.Done) || best >= 0 && p.Offset <= t.known[best].Offset {
-			continue
-		}
-		if contains(f, p) {
-			best = i
+	var best *finding.Position
+	for _, list := range [][]*finding.Position{t.known.byIno[key.inode()], t.known.byPath[path]} {
+		for _, p := range list {
+			byKey := key.same(identity{p.Dev, p.Ino, p.Handle})
+			if !byKey && p.Path != path || p.Offset == 0 && (!byKey || p.Done) || best != nil && p.Offset <= best.Offset {
+				continue
+			}
+			if contains(f, p) {
+				best = p
+			}
 		}
 	}
-	if best < 0 {
+	if best == nil {
 		return nil
 	}
-	p := t.known[best]
-	g := resume(s, path, key, f, &p)
-	g.rotated, g.done, g.awayAt = p.Path != path || p.Done, p.Done, time.Now()
-	t.known = append(t.known[:best:best], t.known[best+1:]...)
+	g := resume(s, path, key, f, best)
+	g.rotated, g.done, g.awayAt = best.Path != path || best.Done, best.Done, time.Now()
+	t.known.remove(best)
 	t.time(g)
 	return g
 }
@@ -309,17 +338,41 @@ func (t *tailer) startAtEnd(g *generation, size int64) {
 	t.tell(g)
 }
 
-// closeIdle gives back descriptors of files that have not grown for long, and of
-// the least recently grown ones where more than half of the limit is held.
+// ours tells whether a directory is our own.
+func (t *tailer) ours(d fs.DirEntry) bool {
+	info, err := d.Info()
+	return err == nil && t.o.Refuse(info)
+}
+
+// closeIdle gives back the descriptors of files that have not grown for long.
 func (t *tailer) closeIdle() {
-	held, limit := t.descriptors()
 	for _, g := range t.all {
-		if g.busy || g.f == nil || g.rotated || g.waiting != nil || g.offset < g.size {
-			continue
+		if t.spare(g) && g.offset >= g.size && time.Since(g.grown) > idleClose {
+			t.shut(g)
 		}
-		if quiet := time.Since(g.grown); quiet > idleClose || held > limit && quiet > t.o.Sweep {
-			g.close()
-			held--
+	}
+}
+
+// spare tells whether a generation can do without its descriptor for a while:
+// its path still leads to it.
+func (t *tailer) spare(g *generation) bool {
+	return !g.busy && g.f != nil && !g.rotated && g.waiting == nil && !g.pipe
+}
+
+// room gives descriptors back before more are taken, where half of the limit is
+// held: those of the files that have not grown for longest.
+func (t *tailer) room() {
+	if t.held < t.limit {
+		return
+	}
+	var list []*generation
+	for _, g := range t.all {
+		if t.spare(g) {
+			list = append(list, g)
 		}
+	}
+	slices.SortFunc(list, func(a, b *generation) int { return a.grown.Compare(b.grown) })
+	for _, g := range list[:min(len(list), t.held-t.limit+1+t.limit/8)] {
+		t.shut(g)
 	}
 }

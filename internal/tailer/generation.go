@@ -2,6 +2,7 @@ package tailer
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/imwatch/imwatch/internal/finding"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -27,8 +29,12 @@ type generation struct {
 	id       string
 	src      *source
 	key      identity
-	f        *os.File // nil when closed
-	packed   bool     // the file is a .gz of it, read from its decompressed beginning
+	f        *os.File           // nil when closed
+	pipe     bool               // a named pipe: what is read of it cannot be read twice
+	pending  []byte             // read from it, and not consumed
+	maybe    []finding.Position // whose content a compressed file may hold
+	packed   bool               // the file is a .gz of it, read from its decompressed beginning
+	stored   int64              // size of that .gz
 	offset   int64
 	size     int64 // as last seen
 	lines    int64
@@ -60,6 +66,8 @@ type generation struct {
 	limit    int64 // of the first turn, in bytes; -1: none
 	told     bool  // a position with this id was made durable before anything was read
 	failed   error
+	retry    backoff
+	at       int          // its place in the list of all
 	moved    atomic.Int64 // when its turn began, or last read something, in Unix nanoseconds
 }
 
@@ -129,20 +137,35 @@ type result struct {
 	atEnd     bool // everything is consumed
 	truncated bool // what was consumed is not there any more
 	vanished  bool // no descriptor is held and the path names another file
+	known     bool // it is the compressed form of what is known
+	opened    bool // the turn has opened its path again
 	err       error
 	fatal     error // of the handler
 }
 
 // turn reads once, at most a chunk, and hands it on.
-func (g *generation) turn(buf *[]byte, final bool, handle Handler) (r result) {
+func (g *generation) turn(ctx context.Context, buf *[]byte, final bool, handle Handler) (r result) {
 	if g.packed {
-		return g.unpack(final, handle)
+		return g.unpack(ctx, final, handle)
 	}
+	opened := false
 	if g.f == nil {
 		if r.vanished, r.err = g.reopen(); r.vanished || r.err != nil {
 			return r
 		}
+		opened = true
 	}
+	if g.pipe {
+		r = g.sip(buf, final, handle)
+	} else {
+		r = g.read(buf, final, handle)
+	}
+	r.opened = opened
+	return r
+}
+
+// read reads once, at most a longest line, and hands it on.
+func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 	info, err := g.f.Stat()
 	if err != nil {
 		return result{err: err}
@@ -173,6 +196,9 @@ func (g *generation) turn(buf *[]byte, final bool, handle Handler) (r result) {
 		return result{truncated: true}
 	}
 	data, full := (*buf)[:n], n == window
+	if full && !g.skipping && len(bytes.TrimLeft(data[:min(n, 4096)], "\x00")) == 0 && g.leap(data) {
+		return result{more: true}
+	}
 	if g.offset == 0 && g.limit >= 0 && int64(n) > g.limit {
 		data, full = data[:g.limit], true
 	}
@@ -299,4 +325,16 @@ func (g *generation) reopen() (vanished bool, err error) {
 	}
 	g.f = f
 	return false, nil
+}
+
+// leap passes over a large hole without reading it: a writer that goes on at its
+// old place after a truncate leaves one. What data shows of it are NULs.
+func (g *generation) leap(data []byte) bool {
+	to, err := unix.Seek(int(g.f.Fd()), g.offset, unix.SEEK_DATA)
+	if err != nil || to <= g.offset+int64(len(data)) {
+		return false
+	}
+	g.advance(data[:maxHead])
+	g.offset, g.anchor = to, make([]byte, maxAnchor)
+	return true
 }

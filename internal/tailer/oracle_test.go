@@ -61,7 +61,7 @@ func FuzzOracle(f *testing.F) {
 		var got []string
 		var buf []byte
 		for more := true; more; {
-			r := g.turn(&buf, false, func(c *Chunk) (int, error) {
+			r := g.turn(t.Context(), &buf, false, func(c *Chunk) (int, error) {
 				at := c.Offset
 				for l := range strings.Lines(string(c.Data)) {
 					at += int64(len(l))

@@ -2,9 +2,11 @@ package tailer
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,18 +19,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptors counts those held, and how many may be.
-func (t *tailer) descriptors() (held, limit int) {
-	for _, g := range t.all {
-		if g.busy || g.f != nil {
-			held++
-		}
-	}
+// descriptorLimit is how many descriptors may be held: half of what the process
+// may have.
+func descriptorLimit() int {
 	var r unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil {
-		return held, 512
+		return 512
 	}
-	return held, int(min(r.Cur, 1<<20) / 2)
+	return max(8, int(min(r.Cur, 1<<20)/2))
 }
 
 // truncated follows a file whose consumed content is gone. What was not yet
@@ -41,7 +39,7 @@ func (t *tailer) truncated(g *generation) {
 		g.done = true
 		t.tell(g, unread(g.src, &old, "truncated before it was read")...)
 		old.Done = true
-		t.known = append(t.known, old)
+		t.known.add(old)
 	}
 	fresh := newGeneration(g.src, g.path, g.key, nil)
 	g.id, g.offset, g.size, g.lines, g.head, g.anchor = fresh.id, 0, 0, 0, nil, nil
@@ -60,6 +58,10 @@ func unread(s *source, p *finding.Position, reason string) []finding.Loss {
 // vanished follows a generation whose descriptor was given back and whose path
 // names another file now.
 func (t *tailer) vanished(g *generation) {
+	if g.packed && g.offset == 0 {
+		t.remove(g) // the next sweep finds it under its new name
+		return
+	}
 	p := g.position(nil)
 	if t.byPath[g.path] == g {
 		delete(t.byPath, g.path)
@@ -113,7 +115,7 @@ func (t *tailer) rescue(s *source, p *finding.Position) bool {
 		return true
 	}
 	for _, path := range packed {
-		if ok, err := packs(s, path, p); err == nil && ok && p.Offset > 0 {
+		if ok, err := packs(context.Background(), s, path, p); err == nil && ok && p.Offset > 0 {
 			g := resume(s, path, identity{}, nil, p)
 			g.packed, g.rotated, g.flush, g.last = true, true, true, true
 			t.take(g)
@@ -158,7 +160,7 @@ func (t *tailer) become(g *generation, p *finding.Position) {
 // and only then does the copy hold what nobody else does.
 func (t *tailer) isCopy(g *generation) bool {
 	g.limit = -1
-	if g.early || g.f == nil {
+	if g.early || g.f == nil || g.pipe {
 		return false
 	}
 	if len(t.kin[g.kin]) > 1 {
@@ -168,7 +170,7 @@ func (t *tailer) isCopy(g *generation) bool {
 		}
 	}
 	for _, o := range slices.Clone(t.kin[g.kin]) {
-		if o == g || o.gone || o.packed || o.waiting != nil || o.id == g.id || o.born != g.path && (o.rotated || !rotatedForm(o.path, g.path)) {
+		if o == g || o.gone || o.packed || o.pipe || o.waiting != nil || o.id == g.id || o.born != g.path && (o.rotated || !rotatedForm(o.path, g.path)) {
 			continue
 		}
 		if o.busy {
@@ -197,31 +199,28 @@ func (t *tailer) isCopy(g *generation) bool {
 // late makes a rotated form go on where a generation stands that is over and
 // whose content it holds.
 func (t *tailer) late(g *generation) {
-	best := t.longest(g.f, func(p *finding.Position) bool {
-		return p.Generation != g.id && kinOf(p.Path) == g.kin && (g.rotated || rotatedForm(p.Path, g.path) || g.key.same(identity{p.Dev, p.Ino, p.Handle}))
+	best := t.longest(g.f, g.kin, func(p *finding.Position) bool {
+		return p.Generation != g.id && (g.rotated || rotatedForm(p.Path, g.path) || g.key.same(identity{p.Dev, p.Ino, p.Handle}))
 	})
-	if best < 0 {
+	if best == nil {
 		return
 	}
-	p := t.known[best]
-	t.known = append(t.known[:best:best], t.known[best+1:]...)
-	t.become(g, &p)
+	t.known.remove(best)
+	t.become(g, best)
 }
 
-// longest returns the known position, of those that fit, that stands furthest
-// behind what a file holds; -1 for none. The file's head is read once: there may
-// be thousands of positions.
-func (t *tailer) longest(f *os.File, fits func(*finding.Position) bool) int {
+// longest returns the known position, of those of a kin that fit, that stands
+// furthest behind what a file holds. The file's head is read once: there may be
+// many positions.
+func (t *tailer) longest(f *os.File, kin string, fits func(*finding.Position) bool) (best *finding.Position) {
 	head := make([]byte, maxHead)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return -1
+		return nil
 	}
-	best := -1
-	for i := range t.known {
-		p := &t.known[i]
-		if p.Offset > 0 && bytes.HasPrefix(head[:n], p.Head) && (best < 0 || p.Offset > t.known[best].Offset) && fits(p) && contains(f, p) {
-			best = i
+	for _, p := range t.known.byKin[kin] {
+		if p.Offset > 0 && bytes.HasPrefix(head[:n], p.Head) && (best == nil || p.Offset > best.Offset) && fits(p) && contains(f, p) {
+			best = p
 		}
 	}
 	return best
@@ -282,7 +281,6 @@ func (t *tailer) copyOf(g, o *generation) bool {
 		}
 		p := o.position(nil)
 		p.Path = g.path
-		o.close()
 		t.remove(o)
 		if t.byPath[o.path] == o {
 			delete(t.byPath, o.path)
@@ -334,23 +332,22 @@ func (t *tailer) settleCopy(g *generation) {
 // orphans looks, after the first sweep, for the generations that were followed
 // when the program ended and are not where they were.
 func (t *tailer) orphans() {
-	known := t.known
-	t.known = nil
-	for i := range known {
-		p := &known[i]
+	for _, p := range slices.Collect(maps.Values(t.known.byID)) {
 		s := t.sourceByName(p.Source)
 		if s == nil || p.Done {
-			t.known = append(t.known, *p)
 			continue
 		}
-		if !t.rescue(s, p) {
-			lost := unread(s, p, "gone while imwatch was down")
-			p.Done = true
-			t.lost = append(t.lost, lost...)
-			t.known = append(t.known, *p)
-			if len(lost) > 0 {
-				t.notice("warn", fmt.Sprintf("%s: bytes %d to %d were deleted before they were read", p.Path, p.Offset, p.Size))
+		if t.rescue(s, p) {
+			if t.known.byID[p.Generation] == p {
+				t.known.remove(p)
 			}
+			continue
+		}
+		lost := unread(s, p, "gone while imwatch was down")
+		p.Done = true
+		t.keep(*p, lost...)
+		if len(lost) > 0 {
+			t.notice("warn", fmt.Sprintf("%s: bytes %d to %d were deleted before they were read", p.Path, p.Offset, p.Size))
 		}
 	}
 }
@@ -358,7 +355,7 @@ func (t *tailer) orphans() {
 // beside looks for rotated forms of followed files that no pattern names: one
 // that came and was rotated away between two looks, or while imwatch was down,
 // and the copies of copytruncate. What is older than our following is history.
-func (t *tailer) beside() {
+func (t *tailer) beside(seen map[string]bool) {
 	live := map[string]map[string][]*generation{} // directory → stem → followed files
 	follow := func(g *generation) {
 		dir := filepath.Dir(g.path)
@@ -389,6 +386,7 @@ func (t *tailer) beside() {
 		}
 		for _, e := range entries {
 			path := filepath.Join(dir, e.Name())
+			seen[path] = true
 			if !e.Type().IsRegular() || t.byPath[path] != nil {
 				continue
 			}
@@ -400,6 +398,10 @@ func (t *tailer) beside() {
 			}
 		}
 	}
+	// What is remembered of paths goes when they do.
+	gone := func(path string) bool { return !seen[path] && t.byPath[path] == nil }
+	maps.DeleteFunc(t.settled, func(path string, _ settled) bool { return gone(path) })
+	maps.DeleteFunc(t.since, func(path string, at time.Time) bool { return gone(path) && time.Since(at) > time.Hour })
 }
 
 // sibling decides about one file beside a followed one.
@@ -421,6 +423,7 @@ func (t *tailer) sibling(live *generation, path string, e os.DirEntry) {
 		}
 		return
 	}
+	t.room()
 	f, key, _, err := live.src.open(path)
 	if err != nil {
 		return
@@ -449,12 +452,11 @@ func (t *tailer) sibling(live *generation, path string, e os.DirEntry) {
 // recallCopy finds the position of a generation that is over and whose content a
 // file beside it holds: the copy goes on under its id.
 func (t *tailer) recallCopy(live *generation, path string, key identity, f *os.File) *generation {
-	best := t.longest(f, func(p *finding.Position) bool { return kinOf(p.Path) == live.kin })
-	if best < 0 {
+	p := t.longest(f, live.kin, func(*finding.Position) bool { return true })
+	if p == nil {
 		return nil
 	}
-	p := t.known[best]
-	g := resume(live.src, path, key, f, &p)
+	g := resume(live.src, path, key, f, p)
 	g.rotated, g.done = true, p.Done
 	return g
 }
@@ -475,28 +477,27 @@ func (t *tailer) packedSibling(live *generation, path string, key identity, info
 		}
 		known = append(known, g.position(nil))
 	}
-	for i := range t.known {
-		if kinOf(t.known[i].Path) == live.kin {
-			known = append(known, t.known[i])
-		}
-	}
-	for i := range known {
-		p := &known[i]
-		if p.Offset == 0 {
-			continue
-		}
-		ok, err := packs(live.src, path, p)
-		if err != nil {
-			return // the next sweep knows more
-		}
-		if ok {
-			t.settled[path] = settled{key, info.Size()}
-			return
-		}
+	for _, p := range t.known.byKin[live.kin] {
+		known = append(known, *p)
 	}
 	g := newGeneration(live.src, path, key, nil)
-	g.packed, g.rotated, g.flush, g.last = true, true, true, true
+	g.packed, g.rotated, g.flush, g.last, g.stored, g.maybe = true, true, true, true, info.Size(), known
 	t.take(g)
+}
+
+// alreadyRead tells whether a compressed file holds what a generation that is
+// known has read: then it is that one's, and not news.
+func (g *generation) alreadyRead(ctx context.Context) (bool, error) {
+	for i := range g.maybe {
+		if g.maybe[i].Offset == 0 {
+			continue
+		}
+		if ok, err := packs(ctx, g.src, g.said, &g.maybe[i]); ok || err != nil {
+			return ok, err
+		}
+	}
+	g.maybe = nil
+	return false, nil
 }
 
 func (t *tailer) sourceByName(name string) *source {
@@ -517,13 +518,13 @@ const (
 // packs tells whether a compressed file holds what a position stands behind. An
 // error says that it cannot be told: the file is not whole yet, or has been
 // renamed meanwhile.
-func packs(s *source, path string, p *finding.Position) (bool, error) {
+func packs(ctx context.Context, s *source, path string, p *finding.Position) (bool, error) {
 	f, _, _, err := s.open(path)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
-	z, err := gzip.NewReader(f)
+	z, err := gzip.NewReader(moving{f, nil, ctx.Err})
 	if err != nil {
 		return false, err
 	}
@@ -572,7 +573,7 @@ func shorter(z *gzip.Reader, err error) error {
 
 // unpack reads a compressed generation from its offset to its end, in one turn:
 // it cannot be read from the middle.
-func (g *generation) unpack(final bool, handle Handler) (r result) {
+func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r result) {
 	f, _, info, err := g.src.open(g.said)
 	if errors.Is(err, os.ErrNotExist) {
 		return result{vanished: true}
@@ -581,11 +582,14 @@ func (g *generation) unpack(final bool, handle Handler) (r result) {
 		return result{err: err}
 	}
 	defer f.Close()
+	if ok, err := g.alreadyRead(ctx); ok || err != nil {
+		return result{known: ok, err: err}
+	}
 	p := g.position(nil)
-	if ok, err := packs(g.src, g.said, &p); err == nil && !ok {
+	if ok, err := packs(ctx, g.src, g.said, &p); err == nil && !ok {
 		return result{vanished: true} // the name is another file's now
 	}
-	z, err := gzip.NewReader(moving{f, g})
+	z, err := gzip.NewReader(moving{f, g, ctx.Err})
 	if err != nil {
 		return result{err: err}
 	}
@@ -621,11 +625,17 @@ func (g *generation) unpack(final bool, handle Handler) (r result) {
 
 // moving reads for a generation and says that it moves.
 type moving struct {
-	r io.Reader
-	g *generation
+	r    io.Reader
+	g    *generation  // nil: none
+	over func() error // why to stop
 }
 
 func (m moving) Read(b []byte) (int, error) {
-	m.g.moved.Store(time.Now().UnixNano())
+	if err := m.over(); err != nil {
+		return 0, err
+	}
+	if m.g != nil {
+		m.g.moved.Store(time.Now().UnixNano())
+	}
 	return m.r.Read(b)
 }

@@ -20,8 +20,8 @@ import (
 type source struct {
 	Source
 	globs  []glob
-	fresh  bool             // nothing of it was ever stored: start_at applies to the first sweep
-	failed map[string]error // paths that cannot be opened
+	fresh  bool                // nothing of it was ever stored: start_at applies to the first sweep
+	failed map[string]*failure // paths that cannot be opened
 }
 
 // glob is one of a source's paths.
@@ -33,7 +33,7 @@ type glob struct {
 }
 
 func newSource(o *Source) (*source, error) {
-	s := &source{Source: *o, failed: map[string]error{}}
+	s := &source{Source: *o, failed: map[string]*failure{}}
 	if s.MaxLine <= 0 {
 		s.MaxLine = 1 << 20
 	}
@@ -53,7 +53,7 @@ func newSource(o *Source) (*source, error) {
 		if !strings.ContainsAny(abs, "*?[{") {
 			g.exact = true
 			if info, err := os.Stat(abs); err == nil && info.IsDir() {
-				g = glob{pattern: filepath.Join(abs, "**"), base: abs, tree: true}
+				g = treeOf(abs)
 			}
 		}
 		s.globs = append(s.globs, g)
@@ -67,6 +67,11 @@ func newSource(o *Source) (*source, error) {
 		s.Exclude[i] = abs
 	}
 	return s, nil
+}
+
+// treeOf is a directory with all text files below it.
+func treeOf(dir string) glob {
+	return glob{pattern: filepath.Join(dir, "**"), base: dir, tree: true}
 }
 
 // matches tells whether the source's patterns name a path.
@@ -104,7 +109,17 @@ func (s *source) open(path string) (*os.File, identity, os.FileInfo, error) {
 		return nil, identity{}, nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
+	if err == nil && s.pipe(path, info) {
+		one := f // held until the other is: a writer must not meet an end without a reader
+		f, err = openPipe(path)
+		one.Close()
+		if err != nil {
+			return nil, identity{}, nil, err
+		}
+		if info, err = f.Stat(); err == nil && info.Mode()&fs.ModeNamedPipe == 0 {
+			err = errors.New("was a pipe a moment ago")
+		}
+	} else if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("is no regular file (%s)", info.Mode().Type())
 	}
 	if err != nil {
@@ -115,30 +130,69 @@ func (s *source) open(path string) (*os.File, identity, os.FileInfo, error) {
 }
 
 func (s *source) openInside(path string) (*os.File, error) {
-	const flags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
 	g := s.globOf(path)
 	if s.Links || g != nil && g.exact {
-		return os.OpenFile(path, flags, 0)
+		return os.OpenFile(path, openFlags, 0)
 	}
 	base := filepath.Dir(path) // of a rotated name beside a followed one
 	if g != nil {
 		base = g.base
 	}
-	rel, err := filepath.Rel(base, path)
+	f, err := openBelow(base, path)
+	if !escapes(err) {
+		return f, err
+	}
+	// A link may lead to another place inside, or into a further root.
+	target, e := filepath.EvalSymlinks(path)
+	if e != nil {
+		return nil, e
+	}
+	for _, root := range append([]string{base}, s.Roots...) {
+		if real, e := filepath.EvalSymlinks(root); e == nil && below(target, real) {
+			if f, err = openBelow(real, target); !escapes(err) {
+				return f, err
+			}
+		}
+	}
+	return nil, errLink
+}
+
+const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
+
+// openBelow opens a file below a directory, through no link that leads out of it.
+func openBelow(dir, path string) (*os.File, error) {
+	rel, err := filepath.Rel(dir, path)
 	if err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(base)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	f, err := root.OpenFile(rel, flags, 0)
+	return root.OpenFile(rel, openFlags, 0)
+}
+
+func escapes(err error) bool {
 	var pe *fs.PathError
-	if errors.As(err, &pe) && strings.Contains(pe.Err.Error(), "escapes") {
-		return nil, errLink
+	return errors.As(err, &pe) && strings.Contains(pe.Err.Error(), "escapes")
+}
+
+func below(path, dir string) bool {
+	return strings.HasPrefix(path+"/", strings.TrimSuffix(dir, "/")+"/")
+}
+
+// leads tells whether a link to a directory is followed: one that leads to a
+// place below the base or a further root, and not above itself.
+func (s *source) leads(link string, g *glob) bool {
+	target, err := filepath.EvalSymlinks(link)
+	if err != nil || below(link, target) {
+		return false
 	}
-	return f, err
+	return s.Links || slices.ContainsFunc(append([]string{g.base}, s.Roots...), func(root string) bool {
+		real, err := filepath.EvalSymlinks(root)
+		return err == nil && below(target, real)
+	})
 }
 
 // compressed tells whether a file begins like a compressed one. Those are never

@@ -35,7 +35,8 @@ type Source struct {
 	StartAt    string        // of files that are there at the first start: beginning, or end
 	MaxLine    int           // bytes of a line that are kept; default 1 MiB
 	RotateWait time.Duration // how long a rotated file must be quiet before it is given up; default 30 s
-	Links      bool          // follow symbolic links that lead out of the paths
+	Links      bool          // follow symbolic links wherever they lead
+	Roots      []string      // further directories that they may lead into
 }
 
 // Options say what to follow and from where.
@@ -108,12 +109,19 @@ type tailer struct {
 	handle  Handler
 	sources []*source
 	byPath  map[string]*generation
+	byIno   map[inode][]*generation
 	all     []*generation
-	known   []finding.Position // stored ones that no file has been found for yet
+	known   *memory
+	held    int // descriptors
+	limit   int // of those
+	turned  int // turns given
 	watch   *watcher
 	live    []*generation // ready for a turn
 	backlog []*generation
-	idle    int // workers
+	sweepAt time.Time // the next one
+	sweeper *time.Timer
+	took    time.Duration // the last one
+	idle    int           // workers
 	turns   chan turn
 	ended   chan turn
 	swept   bool // once
@@ -126,7 +134,6 @@ type tailer struct {
 	kin     map[string][]*generation // by directory and stem of the name
 	since   map[string]time.Time     // by path: what is older beside it is history
 	settled map[string]settled       // by path: rotated files that are read to their end
-	lost    []finding.Loss           // to be told with the next position
 }
 
 // settled is a rotated file that is read to its end, as it was then.
@@ -166,7 +173,7 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	if o.Refuse == nil {
 		o.Refuse = func(os.FileInfo) bool { return false }
 	}
-	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: slices.Clone(o.Positions), ready: ready, status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}}
+	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: descriptorLimit(), ready: ready, status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}}
 	for i := range o.Sources {
 		s, err := newSource(&o.Sources[i])
 		if err != nil {
@@ -208,7 +215,7 @@ func (t *tailer) run(ctx context.Context) error {
 	defer close(t.over)
 	t.turns, t.ended = make(chan turn, t.o.Workers), make(chan turn, t.o.Workers)
 	for range t.o.Workers {
-		go t.work()
+		go t.work(ctx)
 	}
 	t.idle = t.o.Workers
 	t.started = time.Now()
@@ -227,18 +234,18 @@ func (t *tailer) run(ctx context.Context) error {
 }
 
 // work gives turns to generations until there are none.
-func (t *tailer) work() {
+func (t *tailer) work(ctx context.Context) {
 	buf := make([]byte, 0, chunkSize)
 	for turn := range t.turns {
-		turn.res = turn.g.turn(&buf, turn.final, t.handle)
+		turn.res = turn.g.turn(ctx, &buf, turn.final, t.handle)
 		t.ended <- turn
 	}
 }
 
 // schedule is the loop that owns everything.
 func (t *tailer) schedule(ctx context.Context) error {
-	sweep := time.NewTimer(0)
-	defer sweep.Stop()
+	t.sweeper = time.NewTimer(0)
+	defer t.sweeper.Stop()
 	tick := time.NewTicker(250 * time.Millisecond)
 	tick.Stop()
 	ticking := false
@@ -255,19 +262,20 @@ func (t *tailer) schedule(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case ev := <-t.watch.events():
-			t.event(ev, sweep)
+			t.event(ev)
 		case err := <-t.watch.errors():
 			if errors.Is(err, fsnotify.ErrEventOverflow) {
 				t.notice("warn", "the kernel's queue of file notifications ran over; looking at every file now")
 			}
-			sweep.Reset(0)
-		case <-sweep.C:
+			t.soon(0)
+		case <-t.sweeper.C:
+			t.sweepAt = time.Now().Add(t.interval()) // soon, called meanwhile, may want it earlier
 			t.sweep()
 			if !t.swept {
-				t.swept = true
+				t.swept, t.o.Positions = true, nil
 				t.ready()
 			}
-			sweep.Reset(t.interval())
+			t.sweeper.Reset(time.Until(t.sweepAt))
 		case <-tick.C:
 			t.tick()
 		case turn := <-t.ended:
@@ -285,11 +293,23 @@ func (t *tailer) interval() time.Duration {
 	if t.watch.healthy() {
 		return t.o.Sweep
 	}
-	return t.o.Poll
+	return max(t.o.Poll, 20*t.took) // at most a twentieth of a core
+}
+
+// soon sweeps after a time, if not before: whatever else happens meanwhile does
+// not put it off.
+func (t *tailer) soon(d time.Duration) {
+	if at := time.Now().Add(max(d, 5*t.took)); at.Before(t.sweepAt) {
+		t.sweepAt = at
+		t.sweeper.Reset(time.Until(at))
+	}
 }
 
 func (t *tailer) notice(level, text string) {
-	if !t.told[text] && len(t.told) < 1000 {
+	if !t.told[text] {
+		if len(t.told) >= 1000 {
+			clear(t.told) // rather twice than never
+		}
 		t.told[text] = true
 		t.o.Notice(level, text)
 	}
@@ -297,30 +317,34 @@ func (t *tailer) notice(level, text string) {
 
 // event takes a hint: a known file is looked at, for anything else the whole
 // directory is swept soon.
-func (t *tailer) event(ev fsnotify.Event, sweep *time.Timer) {
+func (t *tailer) event(ev fsnotify.Event) {
 	g := t.byPath[ev.Name]
 	if g != nil && ev.Op == fsnotify.Write {
 		t.enqueue(g)
 		return
 	}
 	if ev.Op == fsnotify.Chmod {
+		t.readable(ev.Name)
 		return
 	}
 	if g != nil {
 		t.look(g.src, ev.Name) // renamed, removed or made anew
 		return
 	}
-	if src := t.sourceOf(ev.Name); src != nil {
-		t.look(src, ev.Name)
-		return
-	}
 	const soon = 20 * time.Millisecond
-	if len(t.kin[kinOf(ev.Name)]) > 0 && ev.Has(fsnotify.Create) {
-		sweep.Reset(soon) // a rotated form of a followed file
+	if ev.Op == fsnotify.Write {
+		if src := t.sourceOf(ev.Name); src != nil {
+			t.look(src, ev.Name)
+		}
 		return
 	}
 	if info, err := os.Lstat(ev.Name); err == nil && (info.IsDir() || info.Mode()&os.ModeSymlink != 0) {
-		sweep.Reset(soon)
+		t.soon(soon)
+	}
+	if src := t.sourceOf(ev.Name); src != nil {
+		t.look(src, ev.Name)
+	} else if len(t.kin[kinOf(ev.Name)]) > 0 && ev.Has(fsnotify.Create) {
+		t.soon(soon) // a rotated form of a followed file
 	}
 }
 
@@ -338,7 +362,7 @@ func (t *tailer) enqueue(g *generation) {
 	switch {
 	case g.busy:
 		g.again = true
-	case g.queued || g.waiting != nil || g.gone:
+	case g.queued || g.waiting != nil || g.gone || g.failed != nil && time.Now().Before(g.retry.at):
 	default:
 		g.queued = true
 		if g.size-g.offset > chunkSize {
@@ -352,14 +376,17 @@ func (t *tailer) enqueue(g *generation) {
 // dispatch gives ready generations to idle workers, live ones first, but every
 // fourth turn to the backlog.
 func (t *tailer) dispatch() {
-	for n := 0; t.idle > 0 && len(t.live)+len(t.backlog) > 0; n++ {
+	for ; t.idle > 0 && len(t.live)+len(t.backlog) > 0; t.turned++ {
 		from := &t.live
-		if len(t.live) == 0 || n%4 == 3 && len(t.backlog) > 0 {
+		if len(t.live) == 0 || t.turned%4 == 3 && len(t.backlog) > 0 {
 			from = &t.backlog
 		}
 		g := (*from)[0]
 		*from = (*from)[1:]
 		g.queued = false
+		if g.offset == 0 && g.f == nil && !g.packed && !g.gone {
+			t.open(g)
+		}
 		if g.gone || g.offset == 0 && (t.nowPacked(g) || t.isCopy(g)) {
 			continue
 		}
@@ -376,7 +403,7 @@ func (t *tailer) dispatch() {
 // nowPacked lets go of a file that was empty when it was found and turns out to
 // be compressed.
 func (t *tailer) nowPacked(g *generation) bool {
-	if g.f == nil || g.packed || !compressed(g.f) {
+	if g.f == nil || g.packed || g.pipe || !compressed(g.f) {
 		return false
 	}
 	g.done = true
@@ -389,7 +416,7 @@ func (t *tailer) nowPacked(g *generation) bool {
 
 // time keeps the list of generations that wait for time to pass.
 func (t *tailer) time(g *generation) {
-	if !g.gone && (!g.busy && g.held || g.rotated || g.waiting != nil) {
+	if !g.gone && (!g.busy && g.held || g.rotated || g.waiting != nil || g.failed != nil) {
 		t.timed[g] = true
 	} else {
 		delete(t.timed, g)
@@ -405,6 +432,8 @@ func (t *tailer) tick() {
 		}
 		quiet := min(now.Sub(g.grown), now.Sub(g.awayAt))
 		switch {
+		case g.failed != nil:
+			t.enqueue(g)
 		case g.waiting != nil:
 			t.settleCopy(g)
 		case g.rotated && quiet >= g.src.RotateWait:
@@ -423,14 +452,27 @@ func (t *tailer) tick() {
 func (t *tailer) end(x turn) error {
 	g, r := x.g, x.res
 	g.busy = false
+	if r.opened {
+		t.held++
+		t.room()
+	}
 	switch {
 	case r.fatal != nil:
 		return r.fatal
 	case r.err != nil:
-		t.unreadable(g.src, g.path, r.err)
+		if g.packed && g.retry.delay >= lastRetry {
+			t.damaged(g, r.err)
+			return nil
+		}
+		t.failing(g.path, r.err)
 		g.failed, g.grown = r.err, time.Now()
+		g.retry.later()
 		t.time(g)
-		return nil // the next sweep tries again
+		return nil
+	case r.known:
+		t.settled[g.path] = settled{g.key, g.stored}
+		t.remove(g)
+		return nil
 	case r.truncated:
 		t.truncated(g)
 		return nil
@@ -438,7 +480,10 @@ func (t *tailer) end(x turn) error {
 		t.vanished(g)
 		return nil
 	}
-	g.failed = nil
+	if g.failed != nil {
+		t.healed(g.path, g.failed)
+		g.failed, g.retry = nil, backoff{}
+	}
 	switch {
 	case r.more || g.again:
 		t.enqueue(g)
@@ -454,13 +499,29 @@ func (t *tailer) end(x turn) error {
 func (t *tailer) finish(g *generation) {
 	g.done = true
 	t.settled[g.path] = settled{g.key, g.size}
+	if g.packed {
+		t.settled[g.path] = settled{g.key, g.stored}
+	}
 	t.drop(g)
 	t.tell(g)
 }
 
+// damaged gives up a compressed file that cannot be read.
+func (t *tailer) damaged(g *generation, err error) {
+	g.done = true
+	t.settled[g.path] = settled{g.key, g.stored}
+	t.drop(g)
+	t.tell(g, finding.Loss{Time: time.Now().UTC(), Source: g.src.Name, Path: g.path, Reason: "its compressed form cannot be read: " + err.Error(), From: g.offset, To: max(g.size, g.offset)})
+}
+
 // add and remove keep the lists of what is followed.
 func (t *tailer) add(g *generation) {
+	g.at = len(t.all)
 	t.all = append(t.all, g)
+	t.byIno[g.key.inode()] = append(t.byIno[g.key.inode()], g)
+	if g.f != nil {
+		t.held++
+	}
 	g.kin = kinOf(g.path)
 	t.kin[g.kin] = append(t.kin[g.kin], g)
 }
@@ -468,37 +529,59 @@ func (t *tailer) add(g *generation) {
 func (t *tailer) remove(g *generation) {
 	g.gone = true
 	delete(t.timed, g)
-	t.all = slices.DeleteFunc(t.all, func(o *generation) bool { return o == g })
-	t.kin[g.kin] = slices.DeleteFunc(t.kin[g.kin], func(o *generation) bool { return o == g })
-	if len(t.kin[g.kin]) == 0 {
-		delete(t.kin, g.kin)
+	last := len(t.all) - 1
+	t.all[g.at], t.all[last].at = t.all[last], g.at
+	t.all[last] = nil
+	t.all = t.all[:last]
+	without(t.byIno, g.key.inode(), g)
+	without(t.kin, g.kin, g)
+	t.shut(g)
+}
+
+// shut gives a generation's descriptor back.
+func (t *tailer) shut(g *generation) {
+	if g.f != nil {
+		g.close()
+		t.held--
+	}
+}
+
+// open takes a generation's descriptor again before its first turn. What cannot
+// be opened, the turn finds out.
+func (t *tailer) open(g *generation) {
+	t.room()
+	if vanished, err := g.reopen(); !vanished && err == nil {
+		t.held++
 	}
 }
 
 // drop forgets a generation but for its position.
 func (t *tailer) drop(g *generation) {
-	g.close()
 	if t.byPath[g.path] == g {
 		delete(t.byPath, g.path)
 	}
 	t.remove(g)
 	g.said = g.path
-	t.known = append(slices.DeleteFunc(t.known, func(p finding.Position) bool { return p.Generation == g.id }), g.position(nil))
+	t.known.add(g.position(nil))
 }
 
 // tell makes a changed position durable, with what was lost.
 func (t *tailer) tell(g *generation, losses ...finding.Loss) {
-	c := &Chunk{Source: g.src.Name, Path: g.path, Generation: g.id, Offset: g.offset, Line: g.lines + 1, Final: true, Proved: g.proved, Losses: append(t.lost, losses...)}
-	t.lost, g.said = nil, g.path
+	c := &Chunk{Source: g.src.Name, Path: g.path, Generation: g.id, Offset: g.offset, Line: g.lines + 1, Final: true, Proved: g.proved, Losses: losses}
+	g.said = g.path
 	c.at = func(int) finding.Position { return g.position(nil) }
-	if _, err := t.handle(c); err != nil {
+	if _, err := t.handle(c); err != nil && !errors.Is(err, context.Canceled) {
 		t.notice("error", fmt.Sprintf("keep position of %s: %v", g.path, err))
 	}
 }
 
-func (t *tailer) unreadable(s *source, path string, err error) {
-	s.failed[path] = err
-	t.notice("error", fmt.Sprintf("read %s: %v; trying again with every sweep", path, err))
+// keep makes the position of a file durable that is not followed any more, with
+// what was lost of it.
+func (t *tailer) keep(p finding.Position, losses ...finding.Loss) {
+	c := &Chunk{Source: p.Source, Path: p.Path, Generation: p.Generation, Offset: p.Offset, Line: p.Lines + 1, Final: true, Losses: losses, at: func(int) finding.Position { return p }}
+	if _, err := t.handle(c); err != nil && !errors.Is(err, context.Canceled) {
+		t.notice("error", fmt.Sprintf("keep position of %s: %v", p.Path, err))
+	}
 }
 
 func (t *tailer) files() (list []Status) {
@@ -521,7 +604,7 @@ func (t *tailer) files() (list []Status) {
 	}
 	for _, s := range t.sources {
 		for _, path := range slices.Sorted(maps.Keys(s.failed)) {
-			list = append(list, Status{Source: s.Name, Path: path, Mode: "unreadable", Error: s.failed[path].Error()})
+			list = append(list, Status{Source: s.Name, Path: path, Mode: "unreadable", Error: s.failed[path].err.Error()})
 		}
 	}
 	return list

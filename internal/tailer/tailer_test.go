@@ -265,7 +265,7 @@ func TestUnwatchable(t *testing.T) {
 	if w.healthy() {
 		t.Error("a closed watcher counts as healthy")
 	}
-	f.told("its files are looked at every second instead")
+	f.told("files are looked at every second or two instead")
 }
 
 // TestDescriptors: everything is given back when a source goes away.

@@ -1,0 +1,102 @@
+package tailer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A backoff says when something is tried again.
+type backoff struct {
+	at    time.Time
+	delay time.Duration
+}
+
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+func (b *backoff) later() {
+	b.delay = min(max(firstRetry, 2*b.delay), lastRetry)
+	b.at = time.Now().Add(b.delay)
+}
+
+// A failure is a path that cannot be opened or looked at.
+type failure struct {
+	err    error
+	retry  backoff
+	missed bool // by the sweep under way
+}
+
+// unreadable keeps a path that fails, and when it is tried again.
+func (t *tailer) unreadable(s *source, path string, err error) {
+	f := s.failed[path]
+	if f == nil {
+		f = &failure{}
+		s.failed[path] = f
+	}
+	f.err, f.missed = err, false
+	f.retry.later()
+	t.soon(f.retry.delay)
+	if s.failed[filepath.Dir(path)] == nil { // that tells it all
+		t.failing(path, err)
+	}
+}
+
+// hopeless tells whether a path has failed and its time has not come again.
+func (s *source) hopeless(path string) bool {
+	f := s.failed[path]
+	if f == nil {
+		return false
+	}
+	f.missed = false
+	return time.Now().Before(f.retry.at)
+}
+
+// readable takes a hint that a path's mode has changed.
+func (t *tailer) readable(path string) {
+	for _, s := range t.sources {
+		if f := s.failed[path]; f != nil {
+			f.retry.at = time.Time{}
+			t.look(s, path)
+			t.soon(0) // a directory's files
+		}
+	}
+}
+
+// opened forgets that a path failed.
+func (t *tailer) opened(s *source, path string) {
+	if f := s.failed[path]; f != nil {
+		delete(s.failed, path)
+		t.healed(path, f.err)
+	}
+}
+
+func (t *tailer) failing(path string, err error) {
+	hint := ""
+	if errors.Is(err, unix.EACCES) {
+		hint = fmt.Sprintf("\nhint: sudo setfacl -m u:%d:rX '%s', or put this user into the file's group", unix.Getuid(), path)
+	}
+	t.notice("error", failed(path, err)+"; trying again"+hint)
+}
+
+func failed(path string, err error) string { return fmt.Sprintf("read %s: %v", path, err) }
+
+// healed tells that what failed is read again; if it fails once more, that is
+// told anew.
+func (t *tailer) healed(path string, err error) {
+	if _, e := os.Stat(path); e == nil {
+		t.notice("info", fmt.Sprintf("%s is read again", path))
+	}
+	for text := range t.told {
+		if len(text) > len(failed(path, err)) && text[:len(failed(path, err))] == failed(path, err) {
+			delete(t.told, text)
+		}
+	}
+	delete(t.told, fmt.Sprintf("%s is read again", path))
+}

@@ -1,0 +1,90 @@
+package tailer
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// pipe tells whether a path is a named pipe that the configuration names: one
+// that only matches a pattern is left alone.
+func (s *source) pipe(path string, info os.FileInfo) bool {
+	g := s.globOf(path)
+	return info.Mode()&fs.ModeNamedPipe != 0 && g != nil && g.exact
+}
+
+// adoptPipe begins to follow a named pipe. What it holds cannot be read twice,
+// so there is no place in it to go on from.
+func (t *tailer) adoptPipe(s *source, path string, key identity, f *os.File) {
+	g := newGeneration(s, path, key, f)
+	g.pipe = true
+	t.byPath[path] = g
+	t.add(g)
+	t.enqueue(g)
+}
+
+// openPipe opens both ends, so that no writer meets an end without a reader and
+// none that closes ends the stream; the reading end alone where we may not write.
+func openPipe(path string) (*os.File, error) {
+	const flags = syscall.O_NONBLOCK | syscall.O_NOCTTY
+	f, err := os.OpenFile(path, os.O_RDWR|flags, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return os.OpenFile(path, os.O_RDONLY|flags, 0)
+	}
+	return f, err
+}
+
+// sip takes what a pipe holds, at most a longest line, and hands it on.
+func (g *generation) sip(buf *[]byte, final bool, handle Handler) result {
+	window := g.src.MaxLine + utf8.UTFMax
+	if cap(*buf) < window {
+		*buf = make([]byte, 0, window)
+	}
+	data := append((*buf)[:0], g.pending...)
+	n, err := take(g.f, data[len(data):window])
+	if err != nil {
+		return result{err: err}
+	}
+	data = data[:len(data)+n]
+	if n > 0 {
+		g.grown = time.Now()
+	}
+	full, before := len(data) == window, g.offset
+	g.size = before + int64(len(data))
+	r := g.offer(data, full, final, handle)
+	if r.fatal == nil {
+		g.pending = append(g.pending[:0], data[g.offset-before:]...)
+	}
+	return r
+}
+
+// take reads what is there, without waiting for more.
+func take(f *os.File, b []byte) (n int, err error) {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	e := c.Read(func(fd uintptr) bool {
+		for n < len(b) {
+			var got int
+			got, err = unix.Read(int(fd), b[n:])
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if got <= 0 {
+				break
+			}
+			n += got
+		}
+		return true
+	})
+	if errors.Is(err, unix.EAGAIN) {
+		err = nil
+	}
+	return n, errors.Join(err, e)
+}
