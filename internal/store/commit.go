@@ -102,11 +102,15 @@ func (s *Store) commit(batch []item, closing bool) (err error) {
 	now, began := s.o.Now(), time.Now()
 	s.mu.Lock()
 	ended := s.ended(now)
-	full := s.bytes > s.o.MaxBytes/2
-	aged := s.first > 0
+	full := float64(s.bytes) > payload*float64(s.o.MaxBytes)
+	aged := s.first > 0 && now.Sub(s.looked) >= time.Minute
 	s.mu.Unlock()
-	if len(batch) == 0 && len(ended) == 0 && !full && !(aged && now.Unix()%60 == 0) {
+	if len(batch) == 0 && len(ended) == 0 && !full && !aged {
 		return nil
+	}
+	if len(batch)+len(ended) == 0 && !s.evictable(now) {
+		s.looked = now
+		return nil // nothing to write: the disk may sleep
 	}
 	defer func() {
 		if p := recover(); p != nil { // bbolt on a page that went bad
@@ -116,7 +120,7 @@ func (s *Store) commit(batch []item, closing bool) (err error) {
 	var st pendingState
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		st = pendingState{folds: map[string]*fold{}, last: s.last, first: s.first, moved: map[string]uint64{}, folded: map[string]int{}}
-		w := writer{s: s, tx: tx, st: &st, now: now}
+		w := writer{s: s, tx: tx, st: &st, now: now, open: len(s.folds)}
 		for _, key := range ended {
 			if err := w.end(key, s.folds[key]); err != nil {
 				return err
@@ -138,6 +142,7 @@ func (s *Store) commit(batch []item, closing bool) (err error) {
 	if err != nil {
 		return err
 	}
+	s.looked = now
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, f := range st.folds {
@@ -172,6 +177,8 @@ type writer struct {
 	tx  *bbolt.Tx
 	st  *pendingState
 	now time.Time
+
+	open int // folds
 }
 
 func (w *writer) item(it *item) error {
@@ -226,9 +233,21 @@ func (w *writer) put(f *finding.Finding) error {
 	return b.Put(key(w.st.last), v)
 }
 
-// lose keeps an entry of the ledger, and the newest ones when it is full.
+// lose keeps an entry of the ledger, and the newest ones when it is full. What a
+// sink goes on losing is one entry.
 func (w *writer) lose(l *finding.Loss) error {
 	b := w.tx.Bucket(bLedger)
+	if k, v := b.Cursor().Last(); k != nil && l.Sink != "" {
+		var last finding.Loss
+		if json.Unmarshal(v, &last) == nil && last.Sink == l.Sink && last.Reason == l.Reason && last.Path == l.Path && last.To+1 == l.From {
+			last.To = l.To
+			v, err := json.Marshal(&last)
+			if err != nil {
+				return err
+			}
+			return b.Put(k, v)
+		}
+	}
 	n, err := b.NextSequence()
 	if err != nil {
 		return err
@@ -254,19 +273,10 @@ const payload = 0.6
 // the ledger, unless its when_full is block.
 func (w *writer) evict() error {
 	s := w.s
-	limit := int64(payload * float64(s.o.MaxBytes))
-	oldest := w.now.Add(-s.o.MaxAge)
 	c := w.tx.Bucket(bFindings).Cursor()
 	for k, v := c.First(); k != nil; k, v = c.First() {
 		n := binary.BigEndian.Uint64(k)
-		over := s.bytes+w.st.added-w.st.evicted > limit
-		if !over {
-			var age struct{ Created time.Time }
-			if json.Unmarshal(v, &age) == nil && age.Created.After(oldest) || !w.delivered(n) {
-				break
-			}
-		}
-		if over && !w.dropBehind(n) {
+		if !w.may(n, v) {
 			break
 		}
 		w.st.evicted += int64(len(v))
@@ -288,6 +298,29 @@ func (w *writer) evict() error {
 		}
 	}
 	return nil
+}
+
+// may tells whether the oldest finding may go, and moves the cursors that it
+// takes with it.
+func (w *writer) may(n uint64, v []byte) bool {
+	if float64(w.s.bytes+w.st.added-w.st.evicted) > payload*float64(w.s.o.MaxBytes) {
+		return w.dropBehind(n)
+	}
+	var age struct{ Created time.Time }
+	err := json.Unmarshal(v, &age)
+	return (err != nil || !age.Created.After(w.now.Add(-w.s.o.MaxAge))) && w.delivered(n)
+}
+
+// evictable tells whether the oldest finding can go.
+func (s *Store) evictable(now time.Time) (yes bool) {
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		w := writer{s: s, tx: tx, st: &pendingState{moved: map[string]uint64{}}, now: now}
+		if k, v := tx.Bucket(bFindings).Cursor().First(); k != nil {
+			yes = w.may(binary.BigEndian.Uint64(k), v)
+		}
+		return nil
+	})
+	return yes || err != nil
 }
 
 func (s *Store) at(sink string) uint64 {

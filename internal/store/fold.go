@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -18,7 +19,7 @@ const (
 	maxSamples  = 3
 	maxFiles    = 10
 	maxSample   = 512 // bytes
-	maxFolds    = 4096
+	maxFolds    = 1024
 )
 
 // fold counts the findings of one source, family and code in one window.
@@ -28,10 +29,31 @@ type fold struct {
 	Folded   int             `json:"folded"`
 	First    time.Time       `json:"first"` // of the folded ones, their own times
 	Last     time.Time       `json:"last"`
-	Subjects map[string]bool `json:"subjects"` // of all, hashed
+	Subjects subjects        `json:"subjects"` // of all, hashed
 	Samples  []string        `json:"samples,omitempty"`
 	Files    []string        `json:"files,omitempty"`
 	Like     finding.Finding `json:"like"` // the first folded one
+}
+
+// subjects is a set of them, each as a hash; in JSON a list.
+type subjects map[uint64]struct{}
+
+// MarshalJSON writes the hashes in order.
+func (s subjects) MarshalJSON() ([]byte, error) {
+	return json.Marshal(slices.Sorted(maps.Keys(s)))
+}
+
+// UnmarshalJSON reads a list of hashes.
+func (s *subjects) UnmarshalJSON(b []byte) error {
+	var list []uint64
+	if err := json.Unmarshal(b, &list); err != nil {
+		return err
+	}
+	*s = subjects{}
+	for _, h := range list {
+		(*s)[h] = struct{}{}
+	}
+	return nil
 }
 
 // A Storm is what status tells about a fold that is open.
@@ -92,10 +114,11 @@ func (w *writer) fold(f *finding.Finding) error {
 	key := foldKey(f)
 	x := w.current(key)
 	if x == nil {
-		if len(w.s.folds)+len(w.st.folds) >= maxFolds {
+		if w.open >= maxFolds {
 			return w.put(f) // more kinds of codes than anyone has: none is folded
 		}
-		x = &fold{Start: w.now, Subjects: map[string]bool{}}
+		w.open++
+		x = &fold{Start: w.now, Subjects: subjects{}}
 		w.st.folds[key] = x
 	}
 	subject := f.Fields["user_id"]
@@ -103,10 +126,11 @@ func (w *writer) fold(f *finding.Finding) error {
 		subject = f.Text
 	}
 	sum := sha256.Sum256([]byte(subject))
-	name := hex.EncodeToString(sum[:8])
-	news := !x.Subjects[name]
+	hash := binary.BigEndian.Uint64(sum[:8])
+	_, known := x.Subjects[hash]
+	news := !known
 	if len(x.Subjects) <= maxSubjects {
-		x.Subjects[name] = true
+		x.Subjects[hash] = struct{}{}
 	}
 	if news && x.Full < w.s.o.First {
 		x.Full++
@@ -148,6 +172,7 @@ func cut(s string) string {
 // end closes a window: what was folded in it goes out as one storm.
 func (w *writer) end(key string, f *fold) error {
 	w.st.folds[key] = nil
+	w.open--
 	if f.Folded == 0 {
 		return nil
 	}

@@ -63,6 +63,7 @@ type Store struct {
 	bytes   int64  // of the findings kept
 	cursors map[string]*cursor
 	folds   map[string]*fold
+	looked  time.Time // when the committer last looked for what is too old
 	done    chan struct{}
 	moved   atomic.Int64 // when the committer last came round, in Unix nanoseconds
 }

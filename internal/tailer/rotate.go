@@ -200,7 +200,7 @@ func (t *tailer) isCopy(g *generation) bool {
 // whose content it holds.
 func (t *tailer) late(g *generation) {
 	best := t.longest(g.f, g.kin, func(p *finding.Position) bool {
-		return p.Generation != g.id && (g.rotated || rotatedForm(p.Path, g.path) || g.key.same(identity{p.Dev, p.Ino, p.Handle}))
+		return p.Generation != g.id && (g.rotated || p.Path == g.path && p.Offset >= enough || rotatedForm(p.Path, g.path) || g.key.same(identity{p.Dev, p.Ino, p.Handle}))
 	})
 	if best == nil {
 		return
@@ -245,6 +245,9 @@ func (t *tailer) wait(g, original *generation, copied bool) {
 	t.time(g)
 }
 
+// enough is how much two files must have in common to be taken for copies.
+const enough = 16
+
 // copied tells whether two files hold the same, as far as both go.
 func copied(o, g *generation) bool {
 	a, err := o.f.Stat()
@@ -256,7 +259,7 @@ func copied(o, g *generation) bool {
 		return false
 	}
 	n := min(a.Size(), b.Size())
-	const enough, piece = 16, 64 << 10
+	const piece = 64 << 10
 	return n >= enough && equal(o.f, g.f, 0, min(n, piece)) && equal(o.f, g.f, max(0, n-piece), min(n, piece))
 }
 

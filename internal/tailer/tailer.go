@@ -492,6 +492,11 @@ func (t *tailer) end(x turn) error {
 	}
 	g.flush = false
 	t.time(g)
+	for _, o := range slices.Clone(t.kin[g.kin]) {
+		if o.waiting == g && !o.copied {
+			t.settleCopy(o) // it waited for the end of this turn
+		}
+	}
 	return nil
 }
 
