@@ -3,6 +3,7 @@ package tailer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -309,7 +310,9 @@ func contains(f *os.File, p *finding.Position) bool {
 	if err != nil || info.Size() < p.Offset {
 		return false
 	}
-	return holds(f, 0, p.Head) && holds(f, p.Offset-int64(len(p.Anchor)), p.Anchor)
+	first := make([]byte, headLen(p))
+	n, err := f.ReadAt(first, 0)
+	return (err == nil || errors.Is(err, io.EOF)) && begins(first[:n], p) && holds(f, p.Offset-int64(len(p.Anchor)), p.Anchor)
 }
 
 func holds(f *os.File, at int64, want []byte) bool {
@@ -330,9 +333,8 @@ func (t *tailer) startAtEnd(g *generation, size int64) {
 		g.offset, g.anchor = 0, nil
 		return
 	}
-	g.head = make([]byte, min(size, maxHead))
-	if n, err := g.f.ReadAt(g.head, 0); err != nil && n < len(g.head) {
-		g.head = nil
+	if h, err := readHead(g.f, size); err == nil {
+		g.head = h
 	}
 	g.skipping = g.anchor[len(g.anchor)-1] != '\n'
 	t.tell(g)

@@ -17,10 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	maxHead   = 1024
-	maxAnchor = 64
-)
+const maxAnchor = 64
 
 // A generation is one inode's life with one content history. While busy it
 // belongs to a worker; said, path, rotated and what follows them belong to the
@@ -38,7 +35,7 @@ type generation struct {
 	offset   int64
 	size     int64 // as last seen
 	lines    int64
-	head     []byte // of what is consumed
+	head     head // of what is consumed
 	anchor   []byte
 	skipping bool // offset lies inside a line that is being left out
 	held     bool // the handler keeps complete lines back
@@ -81,7 +78,7 @@ func newGeneration(src *source, path string, key identity, f *os.File) *generati
 func resume(src *source, path string, key identity, f *os.File, p *finding.Position) *generation {
 	g := newGeneration(src, path, key, f)
 	g.id, g.offset, g.size, g.lines, g.skipping = p.Generation, p.Offset, p.Size, p.Lines, p.Skipping
-	g.head, g.anchor = bytes.Clone(p.Head), bytes.Clone(p.Anchor)
+	g.head, g.anchor = head{bytes.Clone(p.Head), p.HeadSum}, bytes.Clone(p.Anchor)
 	g.since = p.Seen
 	g.proved = maps.Clone(p.Proved)
 	if g.proved == nil {
@@ -101,31 +98,26 @@ func (g *generation) close() {
 func (g *generation) position(b []byte) finding.Position {
 	head, anchor := g.behind(b)
 	return finding.Position{Generation: g.id, Source: g.src.Name, Path: g.said, Dev: g.key.dev, Ino: g.key.ino, Handle: g.key.handle,
-		Head: bytes.Clone(head), Anchor: bytes.Clone(anchor), Offset: g.offset + int64(len(b)), Size: max(g.size, g.offset+int64(len(b))),
+		Head: bytes.Clone(head.bytes), HeadSum: head.sum, Anchor: bytes.Clone(anchor), Offset: g.offset + int64(len(b)), Size: max(g.size, g.offset+int64(len(b))),
 		Lines: g.lines + int64(bytes.Count(b, newline)), Skipping: g.skipping, Done: g.done, Proved: maps.Clone(g.proved), Seen: time.Now().UTC()}
 }
 
 var newline = []byte{'\n'}
 
 // behind returns head and anchor as they are when b is consumed.
-func (g *generation) behind(b []byte) (head, anchor []byte) {
-	head, anchor = g.head, g.anchor
-	if room := maxHead - len(head); room > 0 && int64(len(head)) == min(g.offset, maxHead) {
-		head = append(head[:len(head):len(head)], b[:min(room, len(b))]...)
-	}
+func (g *generation) behind(b []byte) (head, []byte) {
+	h := g.head.grown(g.offset, b)
 	if len(b) >= maxAnchor {
-		return head, b[len(b)-maxAnchor:]
+		return h, b[len(b)-maxAnchor:]
 	}
-	anchor = append(anchor[:len(anchor):len(anchor)], b...)
-	return head, anchor[max(0, len(anchor)-maxAnchor):]
+	anchor := append(g.anchor[:len(g.anchor):len(g.anchor)], b...)
+	return h, anchor[max(0, len(anchor)-maxAnchor):]
 }
 
 // advance consumes b.
 func (g *generation) advance(b []byte) {
 	head, anchor := g.behind(b)
-	if len(head) > len(g.head) {
-		g.head = bytes.Clone(head)
-	}
+	g.head = head
 	g.anchor = bytes.Clone(anchor)
 	g.lines += int64(bytes.Count(b, newline))
 	g.offset += int64(len(b))

@@ -42,7 +42,7 @@ func (t *tailer) truncated(g *generation) {
 		t.known.add(old)
 	}
 	fresh := newGeneration(g.src, g.path, g.key, nil)
-	g.id, g.offset, g.size, g.lines, g.head, g.anchor = fresh.id, 0, 0, 0, nil, nil
+	g.id, g.offset, g.size, g.lines, g.head, g.anchor = fresh.id, 0, 0, 0, head{}, nil
 	g.skipping, g.held, g.done, g.flush, g.last, g.grown = false, false, false, false, false, time.Now()
 	t.time(g)
 	t.enqueue(g)
@@ -213,13 +213,13 @@ func (t *tailer) late(g *generation) {
 // furthest behind what a file holds. The file's head is read once: there may be
 // many positions.
 func (t *tailer) longest(f *os.File, kin string, fits func(*finding.Position) bool) (best *finding.Position) {
-	head := make([]byte, maxHead)
-	n, err := f.ReadAt(head, 0)
+	first := make([]byte, maxHead)
+	n, err := f.ReadAt(first, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil
 	}
 	for _, p := range t.known.byKin[kin] {
-		if p.Offset > 0 && bytes.HasPrefix(head[:n], p.Head) && (best == nil || p.Offset > best.Offset) && fits(p) && contains(f, p) {
+		if p.Offset > 0 && begins(first[:n], p) && (best == nil || p.Offset > best.Offset) && fits(p) && contains(f, p) {
 			best = p
 		}
 	}
@@ -321,7 +321,11 @@ func (t *tailer) settleCopy(g *generation) {
 	info, err := g.f.Stat()
 	if err == nil && g.copied && !o.gone && o.id == g.waitsFor && info.Size() == g.size && o.offset >= g.size {
 		if time.Since(g.awayAt) > stillFor {
-			g.waiting, g.offset, g.head, g.anchor = nil, g.size, bytes.Clone(o.head[:min(int64(len(o.head)), g.size)]), lastBytes(g.f, g.size)
+			h, err := readHead(g.f, g.size)
+			if err != nil {
+				return // the next look tells more
+			}
+			g.waiting, g.offset, g.head, g.anchor = nil, g.size, h, lastBytes(g.f, g.size)
 			t.time(g)
 			t.tell(g)
 		}
@@ -532,36 +536,40 @@ func packs(ctx context.Context, s *source, path string, p *finding.Position) (bo
 		return false, err
 	}
 	defer z.Close()
-	want := p.Head
-	at := int64(0)
-	for range 2 {
-		got := make([]byte, len(want))
-		if _, err := io.ReadFull(z, got); errors.Is(err, io.EOF) {
-			return len(want) == 0, nil // shorter
-		} else if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+	first, err := unpacked(z, headLen(p))
+	if err != nil || !begins(first, p) {
+		return false, err
+	}
+	// The anchor overlaps the head where little has been read.
+	at, from := int64(len(first)), p.Offset-int64(len(p.Anchor))
+	if skip := from - at; skip > 0 {
+		n, err := io.CopyN(io.Discard, z, skip)
+		if err != nil && !errors.Is(err, io.EOF) {
 			return false, err
-		} else if err != nil {
-			return false, shorter(z, err)
 		}
-		if !bytes.Equal(got, want) {
-			return false, nil
-		}
-		// The anchor overlaps the head where little has been read.
-		at += int64(len(want))
-		from := p.Offset - int64(len(p.Anchor))
-		want = p.Anchor[min(max(0, at-from), int64(len(p.Anchor))):]
-		if skip := from - at; skip > 0 {
-			n, err := io.CopyN(io.Discard, z, skip)
-			if errors.Is(err, io.EOF) {
-				return false, nil
-			}
-			if err != nil {
-				return false, err
-			}
-			at += n
+		if at += n; at < from {
+			return false, nil // it is shorter
 		}
 	}
+	want := p.Anchor[min(max(0, at-from), int64(len(p.Anchor))):]
+	last, err := unpacked(z, len(want))
+	if err != nil || !bytes.Equal(last, want) {
+		return false, err
+	}
 	return true, nil
+}
+
+// unpacked reads n bytes of a stream, or as many as it has.
+func unpacked(z *gzip.Reader, n int) ([]byte, error) {
+	b := make([]byte, n)
+	got, err := io.ReadFull(z, b)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = shorter(z, err)
+	}
+	return b[:got], err
 }
 
 // shorter tells a stream that ends early from one that is cut: only the first

@@ -12,7 +12,7 @@ import (
 // wide returns the byte order of a file that begins with UTF-16's byte order
 // mark, nil for any other. data stands at the offset.
 func (g *generation) wide(data []byte) binary.ByteOrder {
-	head := g.head
+	head := g.head.bytes
 	if g.offset == 0 {
 		head = data
 	}
