@@ -170,7 +170,7 @@ func (t *tailer) isCopy(g *generation) bool {
 		}
 	}
 	for _, o := range slices.Clone(t.kin[g.kin]) {
-		if o == g || o.gone || o.packed || o.pipe || o.waiting != nil || o.id == g.id || o.born != g.path && (o.rotated || !rotatedForm(o.path, g.path)) {
+		if o == g || o.gone || o.packed || o.pipe || o.waiting != nil || o.id == g.id || o.born != g.path && (o.rotated && t.byPath[o.path] == o || !rotatedForm(o.path, g.path)) {
 			continue
 		}
 		if o.busy {
