@@ -12,10 +12,10 @@ type Position struct {
 	Path       string            `json:"path"` // where it was last seen
 	Dev        uint64            `json:"dev"`
 	Ino        uint64            `json:"ino"`
-	Handle     string            `json:"handle,omitempty"` // the kernel's file handle, which tells a reused inode number
-	Head       []byte            `json:"head,omitempty"`   // its first bytes, at most 1,024
+	Handle     string            `json:"handle,omitempty"`   // the kernel's file handle, which tells a reused inode number
+	Head       []byte            `json:"head,omitempty"`     // its first bytes, at most 1,024
 	HeadSum    []byte            `json:"head_sum,omitempty"` // SHA-256 of the first 1,024 bytes, when there are so many; Head is a few of them then
-	Anchor     []byte            `json:"anchor,omitempty"` // the bytes before Offset, at most 64
+	Anchor     []byte            `json:"anchor,omitempty"`   // the bytes before Offset, at most 64
 	Offset     int64             `json:"offset"`
 	Size       int64             `json:"size"` // as last seen
 	Lines      int64             `json:"lines"`
