@@ -29,7 +29,6 @@ import (
 	"github.com/imwatch/imwatch/internal/tailer"
 	"github.com/imwatch/imwatch/internal/terminal"
 	"github.com/imwatch/imwatch/internal/web"
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 )
 
@@ -62,8 +61,7 @@ type daemon struct {
 	families               []string
 	args                   []string
 	out                    io.Writer
-	log                    zerolog.Logger
-	person                 io.Writer // stderr, where it is a terminal; else nil
+	log                    *selfLog
 	site                   *web.Site
 	metrics                *web.Metrics
 	pprof                  bool
@@ -82,10 +80,8 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 		return exit{exitUsage, errors.New("paths and a configuration exclude each other\nhint: put the paths into a source of the configuration")}
 	}
 	d.args, d.out = args, cmd.OutOrStdout()
-	d.log = zerolog.New(cmd.ErrOrStderr()).With().Timestamp().Logger()
-	if terminal.Is(cmd.ErrOrStderr()) {
-		d.person = cmd.ErrOrStderr()
-	}
+	d.log = newSelfLog(cmd.ErrOrStderr())
+	defer d.log.close()
 	set, err := d.load()
 	if err != nil {
 		return err
@@ -97,7 +93,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 	hup, usr1 := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(usr1, syscall.SIGUSR1)
 	defer signal.Stop(usr1)
-	if d.config != "" && d.person == nil { // on a terminal, hanging up ends the program
+	if d.config != "" && !d.log.person { // on a terminal, hanging up ends the program
 		signal.Notify(hup, syscall.SIGHUP)
 		defer signal.Stop(hup)
 	}
@@ -190,25 +186,8 @@ func (d *daemon) open(c *config.Config) (*store.Store, error) {
 	return st, nil
 }
 
-// notice tells an operator something, on one line.
-func (d *daemon) notice(level, text string) {
-	if d.person != nil {
-		for line := range strings.SplitSeq(text, "\n") {
-			fmt.Fprintln(d.person, "imwatch: "+redact.Terminal(line))
-		}
-		return
-	}
-	l, err := zerolog.ParseLevel(level)
-	if err != nil {
-		l = zerolog.InfoLevel
-	}
-	what, hint, _ := strings.Cut(text, "\nhint: ")
-	e := d.log.WithLevel(l)
-	if hint != "" {
-		e = e.Str("hint", redact.Clean(hint, 1024))
-	}
-	e.Msg(redact.Clean(what, 2048))
-}
+// notice tells an operator something.
+func (d *daemon) notice(level, text string) { d.log.say(level, text) }
 
 // serve runs the pipeline, again with every reload, until ctx ends.
 func (d *daemon) serve(ctx context.Context, st *store.Store, set *ruleSet, hup, usr1 <-chan os.Signal) error {
@@ -308,7 +287,7 @@ func (d *daemon) until(ctx context.Context, st *store.Store, now *prepared, hup,
 			if next, err = d.reload(st, now.set); err != nil {
 				d.manager.keeps()
 				d.metrics.Refused()
-				d.notice("error", "the new configuration is not used, the old one goes on:\n"+err.Error())
+				d.log.answer("error", "the new configuration is not used, the old one goes on:\n"+err.Error())
 				continue
 			}
 			stop()
@@ -394,7 +373,7 @@ func refuse(c *config.Config, files []*sink.File) func(os.FileInfo) bool {
 func (d *daemon) ready(ctx context.Context, set *ruleSet, first bool) func() {
 	return func() {
 		if !first {
-			d.notice("info", "reloaded")
+			d.log.answer("info", "reloaded")
 		}
 		// The tailer calls this from the goroutine that answers about files.
 		d.wait.Go(func() {
@@ -413,11 +392,11 @@ func (d *daemon) ready(ctx context.Context, set *ruleSet, first bool) func() {
 			if !first {
 				return
 			}
-			if d.person != nil {
-				fmt.Fprintf(d.person, "imwatch: following %s; state in %s; Ctrl-C ends it\n", count(len(files), "file", "files"), set.config.StateDir)
+			if d.log.person {
+				d.log.answer("info", fmt.Sprintf("following %s; state in %s; Ctrl-C ends it", count(len(files), "file", "files"), set.config.StateDir))
 				return
 			}
-			d.log.Info().Int("files", len(files)).Str("state_dir", set.config.StateDir).Str("version", version()).Msg("ready")
+			d.log.log.Info().Int("files", len(files)).Str("state_dir", set.config.StateDir).Str("version", version()).Msg("ready")
 		})
 	}
 }

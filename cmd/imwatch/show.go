@@ -76,10 +76,10 @@ func (d *daemon) listen(where, stateDir string) (net.Listener, string, error) {
 		d.notice("warn", fmt.Sprintf("metrics and status page on %s can be reached from other machines, and are not encrypted\nhint: listen: 127.0.0.1:9610 keeps them here", l.Addr()))
 	}
 	url := "http://" + l.Addr().String() + "/"
-	if d.person != nil {
-		d.notice("info", "status page: "+url+"?token="+token)
+	if d.log.person {
+		d.log.answer("info", "status page: "+url+"?token="+token)
 	} else {
-		d.log.Info().Str("url", url).Str("token_file", stateDir+"/"+web.TokenName).Msg("metrics and status page")
+		d.log.log.Info().Str("url", url).Str("token_file", stateDir+"/"+web.TokenName).Msg("metrics and status page")
 	}
 	return l, token, nil
 }
