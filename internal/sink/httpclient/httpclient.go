@@ -50,6 +50,10 @@ type Auth struct {
 // MaxAnswer bounds what is read of an answer.
 const MaxAnswer = 16 << 20
 
+// phases of a request, each of which may take the timeout: connect, handshake,
+// send, wait for the answer, read it.
+const phases = 5
+
 // A Client posts to one place, in one goroutine at a time.
 type Client struct {
 	o     Options
@@ -57,7 +61,6 @@ type Client struct {
 	http  *http.Client
 	gz    *gzip.Writer
 	zs    *zstd.Encoder
-	out   bytes.Buffer
 }
 
 // An Answer is one of success.
@@ -126,6 +129,9 @@ func parse(s string) (*url.URL, error) {
 // The error says what it means for the events: sink.ErrRejected or a
 // *sink.Failure.
 func (c *Client) Post(ctx context.Context, contentType string, body []byte, change func(*http.Request)) (*Answer, error) {
+	// The transport bounds each phase but that of sending the body.
+	ctx, cancel := context.WithTimeout(ctx, phases*c.o.Timeout)
+	defer cancel()
 	req, err := c.request(ctx, contentType, body)
 	if err != nil {
 		return nil, &sink.Failure{Class: sink.Auth, Err: err}
@@ -204,20 +210,22 @@ func (c *Client) sign(req *http.Request) error {
 	return nil
 }
 
+// compress returns a body of its own: a transport may read it after an early
+// answer, when the caller's buffer is in use again.
 func (c *Client) compress(body []byte) ([]byte, string, error) {
 	switch {
 	case c.gz != nil:
-		c.out = bytes.Buffer{} // a transport may still read the last one
-		c.gz.Reset(&c.out)
+		out := bytes.NewBuffer(make([]byte, 0, len(body)/8+512))
+		c.gz.Reset(out)
 		if _, err := c.gz.Write(body); err != nil {
 			return nil, "", err
 		}
 		err := c.gz.Close()
-		return c.out.Bytes(), "gzip", err
+		return out.Bytes(), "gzip", err
 	case c.zs != nil:
 		return c.zs.EncodeAll(body, nil), "zstd", nil
 	}
-	return body, "", nil
+	return bytes.Clone(body), "", nil
 }
 
 var tags = regexp.MustCompile(`<[^>]*>`)

@@ -29,7 +29,11 @@ type Sink struct {
 	client *httpclient.Client
 	labels []string
 	late   atomic.Int64
-	fields []annotator.Field
+
+	fields  []annotator.Field
+	names   map[string]string // of fields, as labels are called
+	streams []stream
+	out     []byte
 }
 
 // New returns a sink; it does not connect yet.
@@ -38,7 +42,7 @@ func New(o Options) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sink{client: c, labels: o.LabelFields}, nil
+	return &Sink{client: c, labels: o.LabelFields, names: map[string]string{}}, nil
 }
 
 // Late counts events that Loki took only under the time at which they were read.
@@ -129,22 +133,39 @@ type stream struct {
 	values []byte
 }
 
+// label is a field's name as a label.
+func (s *Sink) label(field string) string {
+	name, ok := s.names[field]
+	if !ok {
+		name = label(field)
+		if len(s.names) < 1024 {
+			s.names[strings.Clone(field)] = name
+		}
+	}
+	return name
+}
+
 // body encodes a push request.
 func (s *Sink) body(events []sink.Event, moments []int) []byte {
-	var streams []stream
+	streams := s.streams[:0]
 	for i := range events {
 		s.fields = events[i].Fields(s.fields[:0])
 		labels := s.labelsOf(&events[i])
 		n := slices.IndexFunc(streams, func(x stream) bool { return x.labels == labels })
 		if n < 0 {
 			n = len(streams)
-			streams = append(streams, stream{labels: labels})
+			var old []byte
+			if n < cap(streams) {
+				old = streams[:n+1][n].values[:0]
+			}
+			streams = append(streams, stream{labels, old})
 		} else {
 			streams[n].values = append(streams[n].values, ',')
 		}
 		streams[n].values = s.value(streams[n].values, &events[i], moments[i])
 	}
-	body := []byte(`{"streams":[`)
+	s.streams = streams
+	body := append(s.out[:0], `{"streams":[`...)
 	for i, x := range streams {
 		if i > 0 {
 			body = append(body, ',')
@@ -152,7 +173,8 @@ func (s *Sink) body(events []sink.Event, moments []int) []byte {
 		body = append(append(body, `{"stream":`...), x.labels...)
 		body = append(append(append(body, `,"values":[`...), x.values...), `]}`...)
 	}
-	return append(body, `]}`...)
+	s.out = append(body, `]}`...)
+	return s.out
 }
 
 // labelsOf makes the labels: few and of few values, for each set of them is a
@@ -215,7 +237,7 @@ func (s *Sink) value(b []byte, e *sink.Event, m int) []byte {
 	}
 	for _, f := range s.fields {
 		if n < maxMetadata && !slices.Contains(long, f.Name) && !slices.Contains(s.labels, f.Name) && f.Name != "service.name" && f.Name != "host.name" {
-			add(label(f.Name), text(f.Value))
+			add(s.label(f.Name), text(f.Value))
 		}
 	}
 	return append(b, `}]`...)
