@@ -52,11 +52,15 @@ type file struct {
 	name string
 	src  []string
 	ast  *ast.File
+	from []int // where each of Codes stands in the file; nil: in its place
 }
 
 // line returns where a part of the i-th entry stands, 1-based: a key such as
 // level or en.hints[0], or where the entry begins if it has no such part.
 func (f *file) line(i int, part string) int {
+	if f.from != nil {
+		i = f.from[i]
+	}
 	for _, at := range []string{part, "code"} {
 		p, err := yaml.PathString(fmt.Sprintf("$.codes[%d].%s", i, at))
 		if err != nil {

@@ -50,7 +50,7 @@ func (c *Catalogue) With(fsys fs.FS) (*Catalogue, []Problem) {
 // with the complete ones. Base entries are copied before they are changed.
 func overlay(f *file, base []*Entry, replaced map[*Entry]bool) (*file, []Problem) {
 	rest := *f
-	rest.Codes = nil
+	rest.Codes, rest.from = nil, []int{}
 	var problems []Problem
 	for i := range f.Codes {
 		e := f.Codes[i]
@@ -63,10 +63,10 @@ func overlay(f *file, base []*Entry, replaced map[*Entry]bool) (*file, []Problem
 		}
 		switch {
 		case at < 0:
-			rest.Codes = append(rest.Codes, e)
+			rest.Codes, rest.from = append(rest.Codes, e), append(rest.from, i)
 		case f.Override:
 			replaced[base[at]] = true
-			rest.Codes = append(rest.Codes, e)
+			rest.Codes, rest.from = append(rest.Codes, e), append(rest.from, i)
 		default:
 			if at, what := notPartial(&e); what != "" {
 				problems = append(problems, f.problem(i, at, fmt.Sprintf("%s is in the catalogue, and %s cannot be changed by an overlay", e.Key(), what), "an overlay has level, owner, runbook and hints; to replace the whole entry put override: true at the head of the file"))
