@@ -123,4 +123,4 @@ func TestTables(t *testing.T) {
 }
 
 // written are the families whose tables are in the catalogue.
-var written = map[string]bool{"easemob-rest": true, "easemob-rest-errorcode": true, "jmessage-android": true, "jmessage-server": true, "jmessage-ios": true}
+var written = map[string]bool{"easemob-native": true, "easemob-rest": true, "easemob-rest-errorcode": true, "jmessage-android": true, "jmessage-server": true, "jmessage-ios": true}

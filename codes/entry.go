@@ -129,6 +129,12 @@ func (e *Entry) inherit(from *Entry) {
 		if e.Aliases == nil {
 			e.Aliases = from.Aliases
 		}
+		if e.HTTP == 0 {
+			e.HTTP = from.HTTP
+		}
+		if e.Texts == nil {
+			e.Texts = from.Texts
+		}
 	}
 	own(&e.Level, from.Level)
 	own(&e.Category, from.Category)
@@ -137,12 +143,6 @@ func (e *Entry) inherit(from *Entry) {
 	own(&e.Owner, from.Owner)
 	if e.Retired == (Words{}) {
 		e.Retired = from.Retired
-	}
-	if e.HTTP == 0 {
-		e.HTTP = from.HTTP
-	}
-	if e.Texts == nil {
-		e.Texts = from.Texts
 	}
 	e.Status = e.Status || from.Status
 	if e.Consequence == nil {
