@@ -174,7 +174,9 @@ func (f *scanFlags) paths(args []string, set *ruleSet) ([]string, error) {
 func (f *scanFlags) verdict(w io.Writer, r *pipeline.Report, worst int, err error) error {
 	if r != nil {
 		for _, p := range r.Problems {
-			complain(w, p)
+			if !errors.Is(p, context.Canceled) { // told below
+				complain(w, p)
+			}
 		}
 		for _, u := range r.Undecided {
 			fmt.Fprintf(w, "imwatch: %s without proof of a vendor, e.g. %s; if %s wrote these files, try: --families %s\n",

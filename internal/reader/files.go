@@ -157,6 +157,9 @@ func (w *walker) toldOutside(root string) {
 		return
 	}
 	target, err := filepath.EvalSymlinks(w.outside[0])
+	if err == nil {
+		target, err = filepath.Abs(target)
+	}
 	if err != nil {
 		target = "elsewhere"
 	}
