@@ -113,7 +113,7 @@ func (f *file) tags(seen sight) (t tags, ok bool) {
 
 // view adds the candidates of a text and of the texts inside it.
 func (f *file) view(text string, seen sight, t tags, depth int, list *[]*candidate) {
-	objs := objects(text)
+	objs := seen.objects(text)
 	own := f.objectCandidates(text, seen, objs, t)
 	own = f.plainCandidates(text, seen, own, t)
 	own = f.sentenceCandidates(text, seen, objs, own)

@@ -29,11 +29,11 @@ type field struct {
 }
 
 // objects returns the objects of a text, outer ones before inner ones.
-func objects(text string) []object {
-	p := objectParser{s: text}
-	if strings.IndexByte(text, '{') >= 0 {
-		p.list = make([]object, 0, 4)
-	}
+func objects(text string) []object { return objectsIn(text, nil) }
+
+// objectsIn is objects that uses the memory of others, which are gone then.
+func objectsIn(text string, old []object) []object {
+	p := objectParser{s: text, list: old[:0]}
 	for i := 0; i < len(text) && len(p.list) < maxObjects; {
 		j := strings.IndexByte(text[i:], '{')
 		if j < 0 {
@@ -52,7 +52,11 @@ type objectParser struct {
 // object reads one object whose brace is at i and returns the place behind it.
 func (p *objectParser) object(i, parent int, key string, depth int) int {
 	at := len(p.list)
-	p.list = append(p.list, object{parent: parent, key: key, start: classStart(p.s, i), open: i, fields: make([]field, 0, 8)})
+	var fields []field
+	if at < cap(p.list) {
+		fields = p.list[:at+1][at].fields[:0]
+	}
+	p.list = append(p.list, object{parent: parent, key: key, start: classStart(p.s, i), open: i, fields: fields})
 	end := p.fields(i+1, at, depth)
 	p.list[at].end = end
 	return end

@@ -51,24 +51,36 @@ func (p *patterns) compile() { p.set = regex.NewSet(p.list, p.groups...) }
 
 // A sight is a text and which patterns can match it.
 type sight struct {
-	*regex.Marks
+	*scratch
 	of *patterns
+}
+
+// scratch is the memory of a sight, used again for the next one.
+type scratch struct {
+	regex.Marks
+	objs []object
 }
 
 // look goes over a text. The sight must be closed.
 func (p *patterns) look(text string) sight {
-	m, ok := p.marks.Get().(*regex.Marks)
+	m, ok := p.marks.Get().(*scratch)
 	if !ok {
-		m = new(regex.Marks)
+		m = new(scratch)
 	}
-	p.set.Mark(m, text)
+	p.set.Mark(&m.Marks, text)
 	return sight{m, p}
 }
 
-func (s sight) close() { s.of.marks.Put(s.Marks) }
+func (s sight) close() { s.of.marks.Put(s.scratch) }
 
 // may tells whether a text of a group can stand there.
 func (s sight) may(group int) bool { return s.May(len(s.of.list) + group) }
+
+// objects returns the objects of the text, good until the sight is closed.
+func (s sight) objects(text string) []object {
+	s.objs = objectsIn(text, s.objs)
+	return s.objs
+}
 
 // all returns the matches of a pattern, in order.
 func (s sight) all(id int) (list [][]int) {

@@ -27,11 +27,8 @@ type Field struct {
 	Value any
 }
 
-// collect takes a member as a field, where fields are wanted.
+// collect takes a member as a field; only for an object that has a list.
 func (o *object) collect(k string, v any) bool {
-	if o.list == nil {
-		return false
-	}
 	o.n++
 	*o.list = append(*o.list, Field{o.prefix + k, v})
 	return true
@@ -65,7 +62,7 @@ func (o *object) name(k string) {
 }
 
 func (o *object) str(k, v string) {
-	if v == "" || o.collect(k, v) {
+	if v == "" || o.list != nil && o.collect(k, v) {
 		return
 	}
 	o.name(k)
@@ -73,7 +70,7 @@ func (o *object) str(k, v string) {
 }
 
 func (o *object) strs(k string, v []string) {
-	if len(v) == 0 || o.collect(k, v) {
+	if len(v) == 0 || o.list != nil && o.collect(k, v) {
 		return
 	}
 	o.name(k)
@@ -88,7 +85,7 @@ func (o *object) strs(k string, v []string) {
 }
 
 func (o *object) int(k string, v int64) {
-	if o.collect(k, v) {
+	if o.list != nil && o.collect(k, v) {
 		return
 	}
 	o.name(k)
@@ -104,7 +101,7 @@ func (o *object) num(k, v string) {
 }
 
 func (o *object) time(k string, t time.Time) {
-	if o.collect(k, t) {
+	if o.list != nil && o.collect(k, t) {
 		return
 	}
 	o.name(k)
@@ -121,13 +118,13 @@ func (o *object) sub(k string, fill func(*object)) {
 	}
 	before, n := len(o.buf), o.n
 	o.name(k)
-	in := object{buf: o.buf}
-	fill(&in)
-	if in.n == 0 {
+	o.n = 0
+	fill(o)
+	if o.n == 0 {
 		o.buf, o.n = o.buf[:before], n
 		return
 	}
-	o.buf = append(in.buf, '}')
+	o.buf, o.n = append(o.buf, '}'), n+1
 }
 
 // join adds members that were encoded before.

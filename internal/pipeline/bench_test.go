@@ -1,57 +1,76 @@
 package pipeline
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
+	"github.com/imwatch/imwatch/codes"
+	"github.com/imwatch/imwatch/internal/annotator"
 	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/imwatch/imwatch/internal/workload"
 )
 
-// BenchmarkScan scans 500 MB of log lines, of which one in a hundred holds a
-// code: go test ./internal/pipeline -run '^$' -bench Scan -cpu 1
+// BenchmarkScan runs the whole of a scan, from the file to the event's JSON, over
+// every kind of log of internal/workload:
+//
+//	go test ./internal/pipeline -run '^$' -bench Scan -cpu 1,2
+//
+// Whole processes against ripgrep and others: internal/workload/compare.
 func BenchmarkScan(b *testing.B) {
-	const size = 500 << 20
-	path := filepath.Join(b.TempDir(), "app.log")
-	lines := writeLog(b, path, size)
-	o := options(b)
-	b.SetBytes(size)
-	for b.Loop() {
-		n := 0
-		if _, err := Scan(context.Background(), []string{path}, o, func(*finding.Finding) error { n++; return nil }); err != nil {
-			b.Fatal(err)
-		}
-		if n < lines/101 || n > lines/99 {
-			b.Fatalf("%d findings in %d lines", n, lines)
-		}
+	for _, hits := range []int{0, 1, 10, 100, 1000} {
+		b.Run(fmt.Sprintf("mixed/%g%%", float64(hits)/10), func(b *testing.B) { scanLog(b, workload.Options{Hits: hits}) })
 	}
-	b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+	for _, form := range []string{"plain", "json", "docker"} {
+		for _, length := range []int{100, 200, 2048} {
+			b.Run(fmt.Sprintf("%s/%dB/1%%", form, length), func(b *testing.B) {
+				scanLog(b, workload.Options{Form: form, Length: length, Hits: 10})
+			})
+		}
+		b.Run(form+"/Chinese/1%", func(b *testing.B) { scanLog(b, workload.Options{Form: form, Chinese: true, Hits: 10}) })
+	}
 }
 
-// writeLog writes log lines up to a size and returns how many.
-func writeLog(b *testing.B, path string, size int) (lines int) {
-	b.Helper()
+func scanLog(b *testing.B, o workload.Options) {
+	size := int64(64 << 20)
+	if o.Hits >= 100 {
+		size = 8 << 20
+	}
+	path := filepath.Join(b.TempDir(), "app.log")
 	f, err := os.Create(path)
 	if err != nil {
 		b.Fatal(err)
 	}
-	w := bufio.NewWriterSize(f, 1<<20)
-	for n := 0; n < size; lines++ {
-		line := fmt.Sprintf("2026-11-20 08:00:01,%03d INFO  [http-nio-8080-exec-%d] c.e.web.Access - GET /api/rooms/%d status=200 took %dms user=u%d\n", lines%1000, lines%16, lines%977, lines%411, lines)
-		if lines%100 == 50 {
-			line = fmt.Sprintf("2026-11-20 08:00:01,%03d ERROR [exec-7] c.e.ChatBridge - user=u%d onError {\"type\":206,\"message\":\"the user is already logged on another device\"}\n", lines%1000, lines)
-		}
-		n += len(line)
-		if _, err := w.WriteString(line); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := errors.Join(w.Flush(), f.Close()); err != nil {
+	lines, hits, err := workload.Write(f, size, o)
+	if err != nil {
 		b.Fatal(err)
 	}
-	return lines
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+	so := options(b)
+	ann := annotator.New(codes.Embedded(), annotator.Options{Language: "en"})
+	var event []byte
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b.SetBytes(size)
+	for b.Loop() {
+		n := 0
+		if _, err := Scan(context.Background(), []string{path}, so, func(x *finding.Finding) error {
+			event = ann.Append(event[:0], x)
+			n++
+			return nil
+		}); err != nil {
+			b.Fatal(err)
+		}
+		if n != hits {
+			b.Fatalf("%d events of %d lines with a code", n, hits)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(lines*b.N), "allocs/line")
 }

@@ -189,7 +189,9 @@ func (s *oneFile) flush() error {
 				s.report.undecided(m, p.at)
 			}
 		}
-		for _, f := range s.o.Resolver.Resolve(s.source, p.block, s.proven, p.at) {
+		found := s.o.Resolver.Resolve(s.source, p.block, s.proven, p.at)
+		for i := range found {
+			f := &found[i]
 			if !s.o.Since.IsZero() && f.Time.Before(s.o.Since) || !s.o.Until.IsZero() && f.Time.After(s.o.Until) {
 				continue
 			}
@@ -198,7 +200,7 @@ func (s *oneFile) flush() error {
 				continue
 			}
 			s.report.Findings++
-			if err := s.emit(&f); err != nil {
+			if err := s.emit(f); err != nil {
 				return err
 			}
 		}

@@ -216,29 +216,42 @@ func (h *headStep) walk(pc int) {
 
 // Match tells whether the text has a match that begins in text[from:to].
 func (r *Regexp) Match(text string, from, to int) bool {
-	var caps [2]int
-	m := machine{r: r, text: text, caps: caps[:0]}
+	m := newMachine(r, text, nil)
+	defer m.done()
 	return m.search(from, to) != no
 }
 
 // Find returns the leftmost match that begins in text[from:to], as pairs of
 // places for each group, appended to caps[:0]; nil when there is none.
 func (r *Regexp) Find(text string, from, to int, caps []int) []int {
-	if r.text && !r.Match(text, from, to) {
+	m := newMachine(r, text, nil)
+	defer m.done()
+	if r.text && m.search(from, to) == no {
 		return nil // as nearly always; it costs no memory
 	}
 	caps = caps[:0]
 	for range r.slots {
 		caps = append(caps, -1)
 	}
-	m := machine{r: r, text: text, caps: caps}
-	switch m.search(from, to) {
-	case yes:
-		return caps
-	case given:
-		return m.caps
+	m.caps = caps
+	if m.search(from, to) == no {
+		return nil
 	}
-	return nil
+	return m.caps
+}
+
+// machines are used again: their stacks are large.
+var machines = sync.Pool{New: func() any { return &machine{stack: make([]branch, 64)} }}
+
+func newMachine(r *Regexp, text string, caps []int) *machine {
+	m := machines.Get().(*machine)
+	m.r, m.text, m.caps, m.steps = r, text, caps, 0
+	return m
+}
+
+func (m *machine) done() {
+	m.text, m.caps = "", nil
+	machines.Put(m)
 }
 
 // FindStringSubmatchIndex is as in package regexp.
@@ -263,8 +276,7 @@ type machine struct {
 	text  string
 	caps  []int // empty when nobody wants to know
 	steps int
-	stack [64]branch
-	more  []branch
+	stack []branch
 }
 
 // A branch is a way not yet taken, or, with a slot, a capture to be undone.
@@ -403,7 +415,7 @@ func (m *machine) at(start int) outcome {
 				return no
 			}
 			n--
-			b := m.pop(n)
+			b := m.stack[n]
 			if b.slot < 0 {
 				pc, pos = int(b.pc), int(b.pos)
 				break
@@ -414,18 +426,10 @@ func (m *machine) at(start int) outcome {
 }
 
 func (m *machine) push(n int, b branch) {
-	if n < len(m.stack) {
-		m.stack[n] = b
-		return
+	if n == len(m.stack) {
+		m.stack = append(m.stack, make([]branch, n)...)
 	}
-	m.more = append(m.more[:n-len(m.stack)], b)
-}
-
-func (m *machine) pop(n int) branch {
-	if n < len(m.stack) {
-		return m.stack[n]
-	}
-	return m.more[n-len(m.stack)]
+	m.stack[n] = b
 }
 
 // holds tells whether an assertion is true at a place.
