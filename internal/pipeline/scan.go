@@ -4,6 +4,7 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,12 @@ import (
 func Scan(ctx context.Context, paths []string, o ScanOptions, emit func(*finding.Finding) error) (*Report, error) {
 	files, problems := reader.Files(paths, o.Reader)
 	r := &Report{Files: len(files), Problems: problems}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Workers > 1 {
+		return r, scanParallel(ctx, files, o.Workers, oneFile{o: &o, emit: emit, report: r})
+	}
 	for _, f := range files {
 		src, ro := o.source(f.Path)
 		s := oneFile{o: &o, source: src, emit: emit, report: r}
@@ -49,6 +56,7 @@ type ScanOptions struct {
 	Reader       reader.Options
 	Since, Until time.Time // of the lines' own times; zero means no bound
 	Now          time.Time // the read time that lines without a date are dated by
+	Workers      int       // that read and scan at once; 0 for as many as there are processors
 }
 
 // A ScanSource is a configured source and what a one-shot reader needs of it.
@@ -122,24 +130,50 @@ type pending struct {
 }
 
 func (s *oneFile) chunk(c *reader.Chunk) (consumed int, err error) {
-	if c.Path != s.path {
-		if s.err = s.flush(); s.err != nil {
-			return 0, s.err
-		}
-		s.path, s.proven, s.lines = c.Path, resolver.Proven{}, 0
+	if s.begin(c.Path); s.err != nil {
+		return 0, s.err
 	}
-	counted, line := 0, s.lines
-	consumed = s.o.Scanner.Scan(c.Data, c.Final, func(b *scanner.Block) {
-		line += int64(bytes.Count(c.Data[counted:b.Start], newline))
-		counted = b.Start
-		offset := c.At(b.Start)
-		s.block(b, resolver.Place{Path: s.path, Offset: offset, Line: int(line) + 1, Truncated: c.Truncated(b.Start), Read: s.o.Now, Origin: s.path})
-	})
-	line += int64(bytes.Count(c.Data[counted:consumed], newline))
-	s.report.Lines += line - s.lines
-	s.report.Bytes += int64(consumed)
-	s.lines = line
+	consumed, lines := scanChunk(s.o.Scanner, c, func(b *scanner.Block, at place) { s.found(b, at) })
+	s.done(lines, int64(consumed))
 	return consumed, s.err
+}
+
+// begin turns to another file or archive member.
+func (s *oneFile) begin(path string) {
+	if path != s.path {
+		s.err = s.flush()
+		s.path, s.proven, s.lines = path, resolver.Proven{}, 0
+	}
+}
+
+// A place is where a block of a chunk begins; line counts from the chunk's start.
+type place struct {
+	offset, line int64
+	truncated    bool
+}
+
+// scanChunk finds the blocks of a chunk, and returns how much of it is done and
+// how many lines that is.
+func scanChunk(sc *scanner.Scanner, c *reader.Chunk, found func(*scanner.Block, place)) (consumed int, lines int64) {
+	counted := 0
+	consumed = sc.Scan(c.Data, c.Final, func(b *scanner.Block) {
+		lines += int64(bytes.Count(c.Data[counted:b.Start], newline))
+		counted = b.Start
+		found(b, place{c.At(b.Start), lines, c.Truncated(b.Start)})
+	})
+	return consumed, lines + int64(bytes.Count(c.Data[counted:consumed], newline))
+}
+
+// found takes a block of the lines at hand.
+func (s *oneFile) found(b *scanner.Block, at place) {
+	s.block(b, resolver.Place{Path: s.path, Offset: at.offset, Line: int(s.lines+at.line) + 1, Truncated: at.truncated, Read: s.o.Now, Origin: s.path})
+}
+
+// done counts lines that are finished.
+func (s *oneFile) done(lines, bytes int64) {
+	s.lines += lines
+	s.report.Lines += lines
+	s.report.Bytes += bytes
 }
 
 var newline = []byte{'\n'}

@@ -53,6 +53,11 @@ func (c *Chunk) Truncated(i int) bool {
 	return false
 }
 
+// ChunkAt is a chunk of a plain file's bytes at a place.
+func ChunkAt(path string, data []byte, at int64, final bool) *Chunk {
+	return &Chunk{Path: path, Data: data, Final: final, base: at}
+}
+
 // A Handler gets chunks in order. consumed works as in bufio.SplitFunc: what is
 // not consumed is offered again with more behind it, and must begin a line.
 type Handler func(*Chunk) (consumed int, err error)

@@ -1,0 +1,110 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/imwatch/imwatch/internal/workload"
+)
+
+// hardLog has what lies across any border between parts: objects over several
+// lines, records that a runtime split, codes without proof before the proof.
+func hardLog(size int) []byte {
+	var b bytes.Buffer
+	for i := 0; b.Len() < size; i++ {
+		switch i % 40 {
+		case 0:
+			fmt.Fprintf(&b, "2026-11-20 08:00:01 failed {\n  type: 206,\n  message: 'the user is already logged on another device',\n%s  data: undefined\n}\n", strings.Repeat("  pad: 'x',\n", i%60))
+		case 1:
+			fmt.Fprintf(&b, "2026-11-20T08:00:01.1Z stdout P {\"type\":16,\"message\":\"websocket has \n2026-11-20T08:00:01.1Z stderr F other\n2026-11-20T08:00:01.2Z stdout F been disconnected\"}\n")
+		case 2:
+			b.WriteString("{ type: 39 }\n")
+		default:
+			fmt.Fprintf(&b, "2026-11-20 08:00:01 INFO %d %s\n", i, strings.Repeat("healthy ", i%90))
+		}
+	}
+	return b.Bytes()
+}
+
+// TestParallel holds a scan by several workers against one by one worker: the
+// same findings in the same order, and the same report.
+func TestParallel(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, data []byte) {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hard := hardLog(6 << 20)
+	write("a-hard.log", hard)
+	long := bytes.Clone(hard)
+	for _, at := range []int{1 << 20, 3<<20 + 77} { // lines of 1.5 MiB and 700 KiB
+		copy(long[at:], bytes.Repeat([]byte("y"), 700<<10))
+		copy(long[at/2:], bytes.Repeat([]byte("z"), 1500<<10))
+	}
+	write("b-long.log", long)
+	write("c-one-line.log", bytes.Repeat([]byte("w"), 5<<20))
+	write("d-no-newline.log", hard[:5<<20+12345])
+	var mixed bytes.Buffer
+	for i, o := range []workload.Options{{Hits: 50}, {Hits: 50, Form: "docker"}, {Hits: 1000}} {
+		mixed.Reset()
+		if _, _, err := workload.Write(&mixed, 5<<20, o); err != nil {
+			t.Fatal(err)
+		}
+		if i == 2 { // small ones, too
+			for n := range 20 {
+				write(fmt.Sprintf("f-%02d.log", n), mixed.Bytes()[n*1000:n*1000+10_000])
+			}
+			continue
+		}
+		write(fmt.Sprintf("e-%d.log", i), mixed.Bytes())
+	}
+	o := options(t)
+	o.Workers = 1
+	want, wantReport := scanAll(t, o, dir)
+	if len(want) < 500 {
+		t.Fatalf("%d findings", len(want))
+	}
+	for _, workers := range []int{2, 5} {
+		o.Workers = workers
+		got, report := scanAll(t, o, dir)
+		if !reflect.DeepEqual(report, wantReport) {
+			t.Errorf("%d workers: report %+v, want %+v", workers, report, wantReport)
+		}
+		for i := range want {
+			if i >= len(got) || !reflect.DeepEqual(got[i], want[i]) {
+				t.Fatalf("%d workers: finding %d is %+v, want %+v", workers, i, got[min(i, len(got)-1)], want[i])
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%d workers: %d findings, want %d", workers, len(got), len(want))
+		}
+	}
+}
+
+// TestParallelEnds holds that an error of emit and the end of the context stop
+// all workers.
+func TestParallelEnds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	if err := os.WriteFile(path, hardLog(6<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := options(t)
+	o.Workers = 3
+	full := errors.New("disk full")
+	if _, err := Scan(context.Background(), []string{path, path + "-gone"}, o, func(*finding.Finding) error { return full }); !errors.Is(err, full) {
+		t.Errorf("got %v, want %v", err, full)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if _, err := Scan(ctx, []string{path}, o, func(*finding.Finding) error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
