@@ -60,6 +60,22 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// TestWrongTranslations: where the English JMessage table says something else
+// than the server means, the entry is right and says so.
+func TestWrongTranslations(t *testing.T) {
+	cat, _ := Load(os.DirFS("."))
+	for code, right := range map[string]Words{
+		"880212": {"muted", "禁言"},                // not banned
+		"880606": {"may not be added", "不允许被加入"}, // not: has not been added
+		"881508": {"room is full", "人数已满"},       // not: the number of rooms
+	} {
+		e := cat.Entry("jmessage-web", code, "")
+		if !strings.Contains(e.EN.Title, right.EN) || !strings.Contains(e.ZH.Title, right.ZH) || !strings.Contains(e.EN.Readings, "English table") || !strings.Contains(e.ZH.Readings, "英文表") {
+			t.Errorf("%s: %q, %q, %q", code, e.EN.Title, e.ZH.Title, e.EN.Readings)
+		}
+	}
+}
+
 // TestNewer: the codes that today's SDKs and the vendor's application have and
 // no published table lists.
 func TestNewer(t *testing.T) {
