@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ func (s *ruleSet) load(path string) (problems []codes.Problem) {
 			s.rules = append(s.rules, f.Rules[i].ID)
 		}
 	}
-	problems = append(problems, s.names(path, set)...)
+	problems = append(problems, s.names(set)...)
 	var err error
 	if s.scanner, ps = scanner.New(set, s.codes); len(problems) == 0 {
 		problems = append(problems, ps...)
@@ -75,31 +76,45 @@ func (s *ruleSet) load(path string) (problems []codes.Problem) {
 }
 
 // names checks that families and codes named elsewhere exist.
-func (s *ruleSet) names(path string, set *rules.Set) (problems []codes.Problem) {
-	bad := func(file, what, hint string) {
-		problems = append(problems, codes.Problem{File: file, What: what, Hint: hint})
-	}
+func (s *ruleSet) names(set *rules.Set) (problems []codes.Problem) {
 	known := "the families are: " + strings.Join(s.familyIDs(), ", ")
 	for _, src := range s.config.Sources {
-		for _, f := range src.Families {
+		for i, f := range src.Families {
 			if s.codes.Family(f) == nil {
-				bad(path, "source "+src.Name+": no family is called "+f, known)
+				problems = append(problems, src.Place.Problem("families["+strconv.Itoa(i)+"]", "source "+src.Name+": no family is called "+f, known))
+			}
+		}
+	}
+	for _, x := range s.config.Sinks {
+		for i, f := range x.Families {
+			if s.codes.Family(f) == nil {
+				problems = append(problems, x.Place.Problem("families["+strconv.Itoa(i)+"]", "sink "+x.Name+": no family is called "+f, known))
 			}
 		}
 	}
 	for _, m := range s.config.Mute {
+		if m.Source != "" && !slices.ContainsFunc(s.config.Sources, func(x config.Source) bool { return x.Name == m.Source }) {
+			problems = append(problems, m.Place.Problem("source", "mute: no source is called "+m.Source, "the sources are: "+strings.Join(s.sourceNames(), ", ")))
+		}
 		if f, c, _ := strings.Cut(m.Code, "/"); !s.codes.Has(f, c) {
-			bad(path, "mute: the catalogue has no "+m.Code, "imwatch codes lists them")
+			problems = append(problems, m.Place.Problem("code", "mute: the catalogue has no "+m.Code, "imwatch codes lists them"))
 		}
 	}
 	for _, f := range set.Files {
 		for _, id := range f.Families {
 			if s.codes.Family(id) == nil {
-				bad(f.Name, "no family is called "+id, known)
+				problems = append(problems, codes.Problem{File: f.Name, What: "no family is called " + id, Hint: known})
 			}
 		}
 	}
 	return problems
+}
+
+func (s *ruleSet) sourceNames() (names []string) {
+	for _, x := range s.config.Sources {
+		names = append(names, x.Name)
+	}
+	return names
 }
 
 func (s *ruleSet) familyIDs() (ids []string) {

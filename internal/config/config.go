@@ -3,6 +3,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -65,6 +66,7 @@ type Source struct {
 	MaxLineBytes   int               `yaml:"max_line_bytes"`
 	RotateWait     Duration          `yaml:"rotate_wait"`
 	FollowSymlinks bool              `yaml:"follow_symlinks"`
+	Place          Place             `yaml:"-"`
 }
 
 // Dirs lists directories of YAML files that are added to the built-in ones.
@@ -79,6 +81,7 @@ type Mute struct {
 	Source string `yaml:"source"` // empty: in all of them
 	Reason string `yaml:"reason"`
 	Until  string `yaml:"until"` // a date (to its end) or an RFC 3339 time
+	Place  Place  `yaml:"-"`
 }
 
 // Default returns the configuration of a program without a file.
@@ -112,7 +115,12 @@ func (c *Config) read(path string) []codes.Problem {
 	f := *c
 	f.Sources, f.Mute, f.Redact, f.Sinks, f.Rules, f.Codes = nil, nil, nil, nil, Dirs{}, Dirs{}
 	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
-		return []codes.Problem{codes.YAMLProblem(path, err, "configs/imwatch.yaml shows every key")}
+		p := codes.YAMLProblem(path, err, "configs/imwatch.yaml shows every key")
+		if bad := (valueError{}); errors.As(err, &bad) {
+			p.Line, p.Column = bad.at(data)
+			p.Snippet = strings.TrimSpace(strings.Split(string(data), "\n")[max(0, p.Line-1)])
+		}
+		return []codes.Problem{p}
 	}
 	base := filepath.Dir(path)
 	absolute := func(dirs []string) []string {
@@ -123,7 +131,7 @@ func (c *Config) read(path string) []codes.Problem {
 		}
 		return dirs
 	}
-	problems := f.check(path, string(data))
+	problems := f.check(path, string(data), c)
 	c.Version, c.Language, c.Subjects = f.Version, f.Language, f.Subjects
 	c.StateDir, c.Listen, c.Storm, c.Store = f.StateDir, f.Listen, f.Storm, f.Store
 	c.Sinks = append(c.Sinks, f.Sinks...)
@@ -182,98 +190,118 @@ func (k *checker) node(path string) ast.Node {
 	return n
 }
 
-// say complains about the first line that has the text.
-func (k *checker) say(about, what, hint string) {
-	p := codes.Problem{File: k.path, What: what, Hint: hint}
-	for i, l := range k.src {
-		if about != "" && strings.Contains(l, about) {
-			p.Line, p.Column, p.Snippet = i+1, strings.Index(l, about)+1, strings.TrimSpace(l)
-			break
-		}
-	}
-	k.list = append(k.list, p)
-}
-
-func (k *checker) oneOf(key, v string, allowed ...string) {
+func (k *checker) oneOf(path, v string, allowed ...string) {
 	if v != "" && !slices.Contains(allowed, v) {
-		k.say(v, fmt.Sprintf("%s is %q", key, v), "one of: "+strings.Join(allowed, ", "))
+		k.at(path, fmt.Sprintf("%s is %q", path[strings.LastIndex(path, ".")+1:], v), "one of: "+strings.Join(allowed, ", "))
 	}
 }
 
-func (c *Config) check(path, data string) []codes.Problem {
+// A Place is where something of the configuration stands.
+type Place struct {
+	k    *checker
+	path string
+}
+
+// Problem complains about a key there, as families or families[0]; about the
+// whole where the key is "".
+func (p Place) Problem(key, what, hint string) codes.Problem {
+	k := &checker{}
+	if p.k != nil {
+		k = &checker{path: p.k.path, src: p.k.src, file: p.k.file}
+	}
+	k.at(under(p.path, key), what, hint)
+	return k.list[0]
+}
+
+func under(path, key string) string {
+	if key == "" {
+		return path
+	}
+	return path + "." + key
+}
+
+// check checks one file; before is what the files before it have.
+func (c *Config) check(path, data string, before *Config) []codes.Problem {
 	k := &checker{path: path, src: strings.Split(data, "\n")}
 	if f, err := parser.ParseBytes([]byte(data), 0); err == nil { // it was read before
 		k.file = f
 	}
 	if c.Version != 1 {
-		k.say("version", fmt.Sprintf("version is %d", c.Version), "this program reads version: 1")
+		k.at("$.version", fmt.Sprintf("version is %d", c.Version), "this program reads version: 1")
 	}
-	k.oneOf("language", c.Language, "en", "zh", "both")
-	k.oneOf("subjects", c.Subjects, "keep", "hash", "drop")
-	names := map[string]bool{}
+	k.oneOf("$.language", c.Language, "en", "zh", "both")
+	k.oneOf("$.subjects", c.Subjects, "keep", "hash", "drop")
+	names, sinks := map[string]bool{}, map[string]bool{}
+	for i := range before.Sources {
+		names[before.Sources[i].Name] = true
+	}
+	for i := range before.Sinks {
+		sinks[before.Sinks[i].Name] = true
+	}
 	for i := range c.Sources {
 		s := &c.Sources[i]
+		s.Place = Place{k, fmt.Sprintf("$.sources[%d]", i)}
 		if s.Name == "" || len(s.Paths) == 0 {
-			k.say("sources", fmt.Sprintf("source %d has no name or no paths", i+1), "give name: and paths:")
+			k.at(s.Place.path, fmt.Sprintf("source %d has no name or no paths", i+1), "give name: and paths:")
 		}
 		if names[s.Name] {
-			k.say("name: "+s.Name, "source "+s.Name+" stands here twice", "names are unique; rename one")
+			k.at(s.Place.path+".name", "source "+s.Name+" stands here twice", "names are unique; rename one")
 		}
 		names[s.Name] = true
 		k.source(s)
 	}
-	for _, m := range c.Mute {
-		k.mute(m)
+	for i := range c.Mute {
+		c.Mute[i].Place = Place{k, fmt.Sprintf("$.mute[%d]", i)}
+		k.mute(c.Mute[i])
 	}
 	if c.StateDir == "" {
-		k.say("state_dir", "state_dir is empty", "a directory of its own, which only this user can read")
+		k.at("$.state_dir", "state_dir is empty", "a directory of its own, which only this user can read")
 	}
 	if host, port, err := net.SplitHostPort(c.Listen); c.Listen != "" && !strings.HasPrefix(c.Listen, "/") && (err != nil || host == "" || port == "") {
-		k.say("listen", fmt.Sprintf("listen %q is no address", c.Listen), "127.0.0.1:9610, 0.0.0.0:9610 for all who can reach this machine, the path of a unix socket, or \"\" for none")
+		k.at("$.listen", fmt.Sprintf("listen %q is no address", c.Listen), "127.0.0.1:9610, 0.0.0.0:9610 for all who can reach this machine, the path of a unix socket, or \"\" for none")
 	}
 	if c.Storm.Window < 0 || c.Storm.First < 1 {
-		k.say("storm", "storm: window is negative or first is less than 1", "window: 0s folds nothing")
+		k.at("$.storm", "storm: window is negative or first is less than 1", "window: 0s folds nothing")
 	}
 	if c.Store.MaxBytes < 16<<20 {
-		k.say("max_bytes", "store: max_bytes is less than 16 MiB", "the store keeps positions and events until they are delivered; 1GiB is the default")
+		k.at("$.store.max_bytes", "store: max_bytes is less than 16 MiB", "the store keeps positions and events until they are delivered; 1GiB is the default")
 	}
-	sinks := map[string]bool{}
 	for i := range c.Sinks {
 		k.sink(i, &c.Sinks[i], sinks)
 	}
-	for _, re := range c.Redact {
+	for i, re := range c.Redact {
 		if _, err := regexp.Compile(re); err != nil {
-			k.say(re, "redact: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "https://pkg.go.dev/regexp/syntax")
+			k.at(fmt.Sprintf("$.redact[%d]", i), "redact: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "https://pkg.go.dev/regexp/syntax")
 		}
 	}
 	return k.list
 }
 
 func (k *checker) source(s *Source) {
-	k.oneOf("min_confidence", s.MinConfidence, "high", "medium", "low")
-	k.oneOf("start_at", s.StartAt, "end", "beginning")
+	k.oneOf(s.Place.path+".min_confidence", s.MinConfidence, "high", "medium", "low")
+	k.oneOf(s.Place.path+".start_at", s.StartAt, "end", "beginning")
 	if s.RotateWait < 0 {
-		k.say("rotate_wait", "rotate_wait is negative", "leave it out for 30s")
+		k.at(s.Place.path+".rotate_wait", "rotate_wait is negative", "leave it out for 30s")
 	}
-	k.oneOf("encoding", s.Encoding, "auto", "utf-8", "gb18030", "utf-16")
+	k.oneOf(s.Place.path+".encoding", s.Encoding, "auto", "utf-8", "gb18030", "utf-16")
 	if _, err := s.Location(); err != nil {
-		k.say(s.Timezone, "timezone: "+err.Error(), "a name such as Asia/Shanghai or UTC")
+		k.at(s.Place.path+".timezone", "timezone: "+err.Error(), "a name such as Asia/Shanghai or UTC")
 	}
 	if s.MaxLineBytes < 0 {
-		k.say("max_line_bytes", "max_line_bytes is negative", "leave it out for 1 MiB")
+		k.at(s.Place.path+".max_line_bytes", "max_line_bytes is negative", "leave it out for 1 MiB")
 	}
 }
 
 func (k *checker) mute(m Mute) {
 	if m.Code == "" || m.Reason == "" || m.Until == "" {
-		k.say(m.Code, "a mute without code, reason or until", "say what is muted, why, and until when: a mute that nobody remembers hides the next incident")
+		k.at(m.Place.path, "a mute without code, reason or until", "say what is muted, why, and until when: a mute that nobody remembers hides the next incident")
 		return
 	}
 	if _, err := m.End(); err != nil {
-		k.say(m.Until, fmt.Sprintf("until %q is no time", m.Until), "2026-12-31 or 2026-12-31T08:00:00Z")
+		k.at(m.Place.path+".until", fmt.Sprintf("until %q is no time", m.Until), "2026-12-31 or 2026-12-31T08:00:00Z")
 	}
 	if !strings.Contains(m.Code, "/") {
-		k.say(m.Code, fmt.Sprintf("mute: %q is no family/code", m.Code), "for example easemob-web/206")
+		k.at(m.Place.path+".code", fmt.Sprintf("mute: %q is no family/code", m.Code), "for example easemob-web/206")
 	}
 }
 

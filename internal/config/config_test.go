@@ -66,20 +66,20 @@ func TestComplaints(t *testing.T) {
 	const source = "version: 1\nsources:\n  - name: a\n    paths: [/x]\n"
 	for _, test := range []struct{ name, yaml, want string }{
 		{"unknown key", "version: 1\nsorces: []\n", `imwatch.yaml:2:1: unknown key "sorces"`},
-		{"version", "version: 2\n", "imwatch.yaml:1:1: version is 2"},
+		{"version", "version: 2\n", "imwatch.yaml:1:10: version is 2"},
 		{"language", "version: 1\nlanguage: fr\n", `imwatch.yaml:2:11: language is "fr"`},
-		{"no paths", "version: 1\nsources:\n  - name: a\n", "imwatch.yaml:2:1: source 1 has no name or no paths"},
-		{"twice", source + "  - name: a\n    paths: [/y]\n", "imwatch.yaml:3:5: source a stands here twice"},
+		{"no paths", "version: 1\nsources:\n  - name: a\n", "imwatch.yaml:3:5: source 1 has no name or no paths"},
+		{"twice", source + "  - name: a\n    paths: [/y]\n", "imwatch.yaml:5:11: source a stands here twice"},
 		{"confidence", source + "    min_confidence: sure\n", `imwatch.yaml:5:21: min_confidence is "sure"`},
 		{"encoding", source + "    encoding: latin1\n", `imwatch.yaml:5:15: encoding is "latin1"`},
 		{"time zone", source + "    timezone: Asia/Nowhere\n", "imwatch.yaml:5:15: timezone: unknown time zone Asia/Nowhere"},
-		{"line length", source + "    max_line_bytes: -1\n", "imwatch.yaml:5:5: max_line_bytes is negative"},
-		{"mute without reason", "version: 1\nmute:\n  - code: easemob-web/206\n", "imwatch.yaml:3:11: a mute without code, reason or until"},
+		{"line length", source + "    max_line_bytes: -1\n", "imwatch.yaml:5:21: max_line_bytes is negative"},
+		{"mute without reason", "version: 1\nmute:\n  - code: easemob-web/206\n", "imwatch.yaml:3:5: a mute without code, reason or until"},
 		{"mute until never", "version: 1\nmute:\n  - {code: easemob-web/206, reason: x, until: never}\n", `imwatch.yaml:3:47: until "never" is no time`},
-		{"mute of no family", "version: 1\nmute:\n  - {code: \"206\", reason: x, until: \"2026-12-31\"}\n", `imwatch.yaml:3:13: mute: "206" is no family/code`},
-		{"redact", "version: 1\nredact: ['(']\n", "imwatch.yaml:2:11: redact: missing closing ): `(`"},
-		{"duration", "version: 1\nstorm: {window: soon}\n", `"soon" is no duration`},
-		{"size", "version: 1\nstore: {max_bytes: much}\n", `"much" is no size`},
+		{"mute of no family", "version: 1\nmute:\n  - {code: \"206\", reason: x, until: \"2026-12-31\"}\n", `imwatch.yaml:3:12: mute: "206" is no family/code`},
+		{"redact", "version: 1\nredact: ['(']\n", "imwatch.yaml:2:10: redact: missing closing ): `(`"},
+		{"duration", "version: 1\nstorm: {window: soon}\n", `imwatch.yaml:2:17: "soon" is no duration`},
+		{"size", "version: 1\nstore: {max_bytes: much}\n", `imwatch.yaml:2:20: "much" is no size`},
 		{"small store", "version: 1\nstore: {max_bytes: 1MiB}\n", "store: max_bytes is less than 16 MiB"},
 		{"sink type", "version: 1\nsinks: [{type: pigeon}]\n", `type is "pigeon"`},
 		{"sink twice", "version: 1\nsinks: [{type: stdout}, {type: stdout}]\n", "sink stdout stands here twice"},
@@ -108,6 +108,18 @@ func TestComplaints(t *testing.T) {
 		{"retry backwards", "version: 1\nsinks:\n  - type: http\n    url: https://x/\n    retry: {first: 1m, last: 1s}\n", "imwatch.yaml:5:13: retry: a value is negative"},
 		{"no brokers", "version: 1\nsinks: [{type: kafka, topic: x}]\n", "sink kafka has no brokers"},
 		{"no address", "version: 1\nsinks: [{type: syslog}]\n", "sink syslog has no address"},
+		{"subjects", "version: 1 # keep\nsubjects: keeep\n", `imwatch.yaml:2:11: subjects is "keeep"`},
+		{"start", source + "    start_at: middle\n", `imwatch.yaml:5:15: start_at is "middle"`},
+		{"no name", "version: 1\nsources:\n  - name: a\n    paths: [/x]\n  - paths: [/y]\n", "imwatch.yaml:5:5: source 2 has no name"},
+		{"rotation", source + "    rotate_wait: -1s\n", "imwatch.yaml:5:18: rotate_wait is negative"},
+		{"state", "version: 1\nstate_dir: ''\n", "imwatch.yaml:2:12: state_dir is empty"},
+		{"address", "version: 1\nlisten: 9610\n", `imwatch.yaml:2:9: listen "9610" is no address`},
+		{"storm", "version: 1\nstorm:\n  first: 0\n", "imwatch.yaml:3:3: storm: window is negative or first is less than 1"},
+		{"a text for a list", "version: 1\nsources: here\n", "imwatch.yaml:2:10: "},
+		{"a text for a number", source + "    max_line_bytes: many\n", "imwatch.yaml:5:21: "},
+		{"a list that does not end", "version: 1\nredact: [a\n", "imwatch.yaml:"},
+		{"a tab", "version: 1\nstore:\n\tmax_age: 1d\n", "imwatch.yaml:3:"},
+		{"a key twice", "version: 1\nlanguage: en\nlanguage: zh\n", "imwatch.yaml:3:1: "},
 		{"missing", "", "no such file"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -123,6 +135,9 @@ func TestComplaints(t *testing.T) {
 			}
 			if said := problems[0].Error(); !strings.Contains(said, test.want) || !strings.Contains(said, "hint: ") {
 				t.Errorf("got %s\nwant %s and a hint", said, test.want)
+			}
+			if test.yaml != "" && (problems[0].Line == 0 || problems[0].Column == 0) {
+				t.Errorf("no line or column in %s", problems[0].Error())
 			}
 		})
 	}
@@ -171,5 +186,26 @@ func TestMute(t *testing.T) {
 	m.Source = "b"
 	if m.Active("easemob-web/206", "a", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) {
 		t.Error("mutes another source")
+	}
+}
+
+// TestTwiceInTwoFiles: what conf.d adds has names of its own too.
+func TestTwiceInTwoFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"imwatch.yaml":     "version: 1\nsources: [{name: a, paths: [/a]}]\nsinks: [{type: stdout}]\n",
+		"conf.d/more.yaml": "sources: [{name: a, paths: [/b]}]\nsinks: [{type: stdout}]\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, problems := Load(filepath.Join(dir, "imwatch.yaml"))
+	if len(problems) != 2 || !strings.Contains(problems[0].Error(), "more.yaml:1:18: source a stands here twice") || !strings.Contains(problems[1].Error(), "more.yaml:2:") {
+		t.Errorf("problems %v", problems)
 	}
 }

@@ -52,6 +52,8 @@ type Sink struct {
 	Protocol    string   `yaml:"protocol"`     // otlp
 	Topic       string   `yaml:"topic"`        // kafka
 	Key         string   `yaml:"key"`          // kafka
+
+	Place Place `yaml:"-"`
 }
 
 // Auth says who we are. The secret lies in a file or an environment variable.
@@ -123,6 +125,7 @@ type sinkAt struct {
 
 func (k *checker) sink(n int, s *Sink, seen map[string]bool) {
 	x := sinkAt{k, s, fmt.Sprintf("$.sinks[%d]", n)}
+	s.Place = Place{k, x.where}
 	if s.Name == "" {
 		s.Name = s.Type
 	}

@@ -6,7 +6,26 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/token"
 )
+
+// A valueError is about a value that is not what its key wants. The YAML
+// decoder forgets where such a value stands, so it is looked for.
+type valueError struct{ value, want string }
+
+func (e valueError) Error() string { return fmt.Sprintf("%q is no %s", e.value, e.want) }
+
+// at finds the first place where the value stands.
+func (e valueError) at(data []byte) (line, column int) {
+	for _, t := range lexer.Tokenize(string(data)) {
+		if t.Value == e.value && (t.Next == nil || t.Next.Type != token.MappingValueType) {
+			return t.Position.Line, t.Position.Column
+		}
+	}
+	return 0, 0
+}
 
 // A Duration is written as 30s, 1m, 24h or 7d.
 type Duration time.Duration
@@ -17,7 +36,7 @@ func (d *Duration) UnmarshalYAML(b []byte) error {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.ParseFloat(days, 64)
 		if err != nil {
-			return fmt.Errorf("%q is no duration: write 30s, 1m, 24h or 7d", s)
+			return valueError{s, "duration: write 30s, 1m, 24h or 7d"}
 		}
 		*d = Duration(n * 24 * float64(time.Hour))
 		return nil
@@ -28,7 +47,7 @@ func (d *Duration) UnmarshalYAML(b []byte) error {
 	}
 	v, err := time.ParseDuration(s)
 	if err != nil {
-		return fmt.Errorf("%q is no duration: write 30s, 1m, 24h or 7d", s)
+		return valueError{s, "duration: write 30s, 1m, 24h or 7d"}
 	}
 	*d = Duration(v)
 	return nil
@@ -44,7 +63,7 @@ func (z *Size) UnmarshalYAML(b []byte) error {
 	s := strings.Trim(strings.TrimSpace(string(b)), `"'`)
 	m := sizeForm.FindStringSubmatch(s)
 	if m == nil {
-		return fmt.Errorf("%q is no size: write 1048576, 64KiB, 100MiB or 1GiB", s)
+		return valueError{s, "size: write 1048576, 64KiB, 100MiB or 1GiB"}
 	}
 	n, err := strconv.ParseInt(m[1], 10, 64)
 	if err != nil {
