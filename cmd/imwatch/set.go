@@ -93,9 +93,6 @@ func (s *ruleSet) names(set *rules.Set) (problems []codes.Problem) {
 		}
 	}
 	for _, m := range s.config.Mute {
-		if m.Source != "" && !slices.ContainsFunc(s.config.Sources, func(x config.Source) bool { return x.Name == m.Source }) {
-			problems = append(problems, m.Place.Problem("source", "mute: no source is called "+m.Source, "the sources are: "+strings.Join(s.sourceNames(), ", ")))
-		}
 		if f, c, _ := strings.Cut(m.Code, "/"); !s.codes.Has(f, c) {
 			problems = append(problems, m.Place.Problem("code", "mute: the catalogue has no "+m.Code, "imwatch codes lists them"))
 		}
@@ -108,13 +105,6 @@ func (s *ruleSet) names(set *rules.Set) (problems []codes.Problem) {
 		}
 	}
 	return problems
-}
-
-func (s *ruleSet) sourceNames() (names []string) {
-	for _, x := range s.config.Sources {
-		names = append(names, x.Name)
-	}
-	return names
 }
 
 func (s *ruleSet) familyIDs() (ids []string) {
