@@ -38,17 +38,21 @@ func empty(s *config.Source, files []tailer.Status) string {
 	if err != nil {
 		mounts = nil // then the modes are told, which is less
 	}
-	var what, hints []string
+	var what, hints, hidden []string
 	for _, p := range s.Paths {
 		base, pattern := baseOf(p)
 		if directive, dropIn := hiddenBy(string(mounts), base); directive != "" {
 			what = append(what, fmt.Sprintf("%s is hidden from this service by %s", pattern, directive))
+			hidden = append(hidden, base)
 			hints = append(hints, dropInCommand(dropIn))
 		} else if !readable && len(refused) == 0 {
 			text, hint := missing(base, pattern)
 			what, hints = append(what, text), append(hints, hint)
 		}
 	}
+	refused = slices.DeleteFunc(refused, func(p string) bool {
+		return slices.ContainsFunc(hidden, func(h string) bool { return p == h || strings.HasPrefix(p, h+"/") })
+	})
 	if !readable && len(refused) > 0 {
 		what = append(what, fmt.Sprintf("%s, for example %s", count(len(refused), "file is refused", "files are refused"), describe(refused[0])))
 		hints = append(hints, allow(refused, me())...)
@@ -57,7 +61,7 @@ func empty(s *config.Source, files []tailer.Status) string {
 		return ""
 	}
 	hints = append(slices.Compact(hints), "all of them: imwatch check -c FILE --user "+me()+", as root")
-	return fmt.Sprintf("source %s: no readable file for %s; we are %s\nhint: %s", s.Name, strings.Join(what, "; "), whoami(), strings.Join(hints, "\nhint: "))
+	return fmt.Sprintf("source %s: no readable file; %s; we are %s\nhint: %s", s.Name, strings.Join(what, "; "), whoami(), strings.Join(hints, "\nhint: "))
 }
 
 // baseOf is the directory (or file) above a path's first wildcard, and the path
@@ -84,7 +88,7 @@ func missing(base, pattern string) (what, hint string) {
 		}
 		deepest = filepath.Dir(deepest)
 	}
-	what = pattern + "; the deepest existing part is " + describe(deepest)
+	what = "of " + pattern + " the deepest existing part is " + describe(deepest)
 	_, listed := os.ReadDir(deepest)
 	_, below := os.Stat(filepath.Join(deepest, strings.TrimPrefix(strings.TrimPrefix(base, deepest), "/")))
 	if errors.Is(listed, fs.ErrPermission) || errors.Is(below, fs.ErrPermission) {
