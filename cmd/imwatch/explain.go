@@ -128,8 +128,11 @@ func (x *explainer) lookup(query, family string) (list []*codes.Entry) {
 			list = append(list, x.cat.Lookup(f.ID, query)...)
 		}
 	}
-	if list == nil {
-		for _, e := range x.cat.Symbol(query) {
+	for _, symbol := range []string{query, strings.ToUpper(query)} {
+		if list != nil {
+			break
+		}
+		for _, e := range x.cat.Symbol(symbol) {
 			if family == "" || e.Family == family {
 				list = append(list, e)
 			}
@@ -161,6 +164,9 @@ func (x *explainer) entries(args []string, all [][]*codes.Entry) error {
 
 // unknown says that there is no such code, and what may have been meant.
 func (x *explainer) unknown(query string) error {
+	if family, _, named := strings.Cut(query, "/"); named && x.cat.Family(family) == nil {
+		return fmt.Errorf("no family is called %q\nhint: %s", family, strings.Join(familyIDs(), ", "))
+	}
 	if near := x.near(query); len(near) > 0 {
 		return fmt.Errorf("no code or symbol %q in the catalogue\nhint: did you mean %s?", query, strings.Join(near, ", "))
 	}
@@ -182,7 +188,7 @@ func (x *explainer) near(query string) []string {
 		}
 	}
 	for _, f := range x.cat.Families() {
-		if codeLike.MatchString(query) {
+		if codeLike.MatchString(query) || query != "" && query[0] >= '0' && query[0] <= '9' {
 			for _, c := range x.cat.Codes(f.ID) {
 				consider(c)
 			}
@@ -241,7 +247,26 @@ func (x *explainer) line(set *ruleSet, line, family string) error {
 		return exit{exitFindings, fmt.Errorf("%q could be code %s of %s, but nothing on the line proves it\nhint: imwatch explain %s shows what it would mean; with --family %s the line is read as that SDK's",
 			redact.Terminal(m.Evidence), m.Code, strings.Join(m.Families, " or "), m.Code, m.Families[0])}
 	}
-	return exit{exitFindings, errors.New("no code of a known SDK in this line\nhint: a number counts only with proof: its SDK's text or symbol, a vendor's name, or --family FAMILY")}
+	return exit{exitFindings, x.nothing(line)}
+}
+
+var aNumber = regexp.MustCompile(`(?:^|[\s:=])(-?\d{1,7})\b`)
+
+// nothing says that a line holds no code, and what may have been meant by a
+// short one.
+func (x *explainer) nothing(line string) error {
+	const short = 64
+	if line = strings.TrimSpace(line); len(line) <= short {
+		if line != "" && !strings.ContainsAny(line, " \t\n") && len(x.near(line)) > 0 {
+			return x.unknown(line)
+		}
+		for _, m := range aNumber.FindAllStringSubmatch(line, -1) {
+			if x.lookup(m[1], "") != nil {
+				return fmt.Errorf("no code of a known SDK in this line: nothing in it says whose %s it is\nhint: imwatch explain %s says what the number means in each SDK", m[1], m[1])
+			}
+		}
+	}
+	return errors.New("no code of a known SDK in this line\nhint: a number counts only with proof: its SDK's text or symbol, a vendor's name, or --family FAMILY")
 }
 
 // finding prints what was found in a line and then its entry.

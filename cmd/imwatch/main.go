@@ -76,8 +76,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return e.code
 	}
 	// What cobra itself refuses is about flags and arguments.
-	complain(stderr, err)
-	fmt.Fprintln(stderr, "hint: imwatch --help lists the commands, imwatch COMMAND --help its flags")
+	complain(stderr, fmt.Errorf("%w\nhint: imwatch --help lists the commands, imwatch COMMAND --help its flags", err))
 	return exitUsage
 }
 

@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/bmatcuk/doublestar/v4"
 )
@@ -83,12 +85,16 @@ func problem(path string, err error, hint string) error {
 	if errors.As(err, &pe) {
 		err = pe.Err
 	}
+	name, quoted := path, "'"+strings.ReplaceAll(path, "'", `'\\''`)+"'"
+	if strings.ContainsFunc(path, unicode.IsControl) {
+		path = strconv.Quote(path)
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		right := "r"
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
 			right = "rx"
 		}
-		hint = fmt.Sprintf("run as a user who can read it, or: sudo setfacl -m u:%d:%s '%s'", os.Getuid(), right, path)
+		hint = fmt.Sprintf("run as a user who can read it, or: sudo setfacl -m u:%d:%s %s", os.Getuid(), right, quoted)
 	}
 	if hint == "" {
 		return fmt.Errorf("read %s: %w", path, err)
