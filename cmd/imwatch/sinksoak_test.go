@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -13,10 +14,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -315,9 +318,10 @@ func TestDeadAndHealthy(t *testing.T) {
 	base, _, _ := strings.Cut(string(conf), "sinks:")
 	base += fmt.Sprintf(`store: {max_bytes: 16MiB}
 sinks:
-  - {type: http, name: dead, url: %s, timeout: 500ms}
+  - {type: http, name: dead, url: %s, timeout: 500ms, auth: {scheme: bearer, file: %s}}
   - {type: http, name: healthy, url: %s, detail: brief}
-`, dead.URL, healthy.URL)
+`, dead.URL, filepath.Join(f.dir, "token"), healthy.URL)
+	put(t, filepath.Join(f.dir, "token"), "s3cr3t-token\n")
 	if err := os.WriteFile(f.conf, []byte(base), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -405,5 +409,67 @@ sinks:
 	if x := st.Sinks["dead"]; lost == 0 || x.Sent != 0 || x.Class != sink.Timeout || int64(x.Backlog)+lost != int64(lines) {
 		t.Errorf("of %d lines the dead sink lost %d: %+v", lines, lost, x)
 	}
+	if n := strings.Count(f.log.String(), "sink dead: "); n != 1 {
+		t.Errorf("the outage is told %d times", n)
+	}
+	if x := st.Sinks["dead"]; !strings.Contains(x.Error, "timeout") || x.Attempts < 3 || !strings.Contains(f.log.String(), x.Error) {
+		t.Errorf("the status is %+v, the log has %s", x, f.log.String())
+	}
+	if strings.Contains(s.out.String()+f.log.String()+strings.Join(f.cmd.Args, " "), "s3cr3t") {
+		t.Error("the secret is told")
+	}
 	f.end(syscall.SIGKILL)
+}
+
+// BenchmarkFileToHTTP: 100,000 lines with a code each, from a file through the
+// store to an HTTP endpoint on this machine.
+func BenchmarkFileToHTTP(b *testing.B) {
+	const lines = 100_000
+	for b.Loop() {
+		var got atomic.Int64
+		all := make(chan struct{})
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err == nil && got.Add(int64(bytes.Count(body, []byte("\n")))) == lines {
+				close(all)
+			}
+		}))
+		dir := b.TempDir()
+		var log bytes.Buffer
+		for n := range lines {
+			fmt.Fprintf(&log, "soak %d user=u%d %s\n", n, n, kicked)
+		}
+		conf := fmt.Sprintf("version: 1\nstate_dir: %[1]s/state\nstorm: {window: 0s}\nsources: [{name: chat, paths: [%[1]s/app.log]}]\nsinks: [{type: http, url: %[2]s, batch: {events: 2000, bytes: 8MiB}}]\n", dir, srv.URL)
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, "app.log"), log.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, "imwatch.yaml"), []byte(conf), 0o644)); err != nil {
+			b.Fatal(err)
+		}
+		self, err := os.Executable()
+		if err == nil {
+			err = os.Symlink(self, filepath.Join(dir, "imwatch"))
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		var said bytes.Buffer
+		cmd := exec.Command(filepath.Join(dir, "imwatch"), "run", "-c", filepath.Join(dir, "imwatch.yaml"))
+		cmd.Stderr = &said
+		began := time.Now()
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		select {
+		case <-all:
+		case <-time.After(2 * time.Minute):
+			b.Errorf("%d of %d arrived\n%s", got.Load(), lines, said.String())
+		}
+		took := time.Since(began)
+		if err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait()); err != nil {
+			b.Error(err)
+		}
+		srv.Close()
+		cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		b.ReportMetric(lines/took.Seconds(), "events/s")
+		b.ReportMetric(lines/cpu.Seconds(), "events/cpu-s")
+		b.ReportMetric(0, "ns/op")
+	}
 }
