@@ -35,7 +35,9 @@ type Delivery struct {
 	mu      sync.Mutex
 	state   State
 	inRow   int // failures since the last success
-	refused int // events, since one was taken
+	refused int // events in a row
+
+	told time.Time // of a dead letter
 }
 
 // Batch bounds what one Send is given. Zero values mean the defaults.
@@ -74,6 +76,7 @@ const (
 	openAfter    = 3         // failures in a row: then one event is sent to see whether the other side is back
 	mostRefused  = 20        // events refused in a row: then each further one waits, for the fault may be ours
 	longestAfter = time.Hour // that another side may make us wait
+	tellLetters  = time.Hour // at most once; status counts all of them
 )
 
 // State tells how a delivery does. Error is the first of an outage, while it
@@ -196,7 +199,7 @@ func (d *Delivery) send(ctx context.Context, events []Event) bool {
 				return false
 			}
 		case errors.Is(err, ErrRejected):
-			if !d.letter(ctx, &now[0], err.Error()) {
+			if !d.doubt(ctx, err.Error()) || !d.letter(ctx, &now[0], err.Error()) {
 				return false
 			}
 		default:
@@ -213,13 +216,18 @@ func (d *Delivery) send(ctx context.Context, events []Event) bool {
 // partly does what the answer says about each event, and returns those to send
 // again.
 func (d *Delivery) partly(ctx context.Context, events []Event, p *Partial) (rest []Event, ok bool) {
-	if n := len(events) - len(p.Rejected) - len(p.Again); n > 0 {
-		d.taken(n)
-	}
+	n := len(events) - len(p.Rejected) - len(p.Again)
 	for i := range events {
-		if answer, refused := p.Rejected[i]; refused && !d.letter(ctx, &events[i], answer) {
+		answer, refused := p.Rejected[i]
+		if !refused {
+			continue
+		}
+		if n == 0 && !d.doubt(ctx, answer) || !d.letter(ctx, &events[i], answer) {
 			return nil, false
 		}
+	}
+	if n > 0 {
+		d.taken(n)
 	}
 	if len(p.Again) == 0 {
 		return nil, true
@@ -227,19 +235,30 @@ func (d *Delivery) partly(ctx context.Context, events []Event, p *Partial) (rest
 	for _, i := range p.Again {
 		rest = append(rest, events[i])
 	}
+	if p.Err == nil {
+		p.Err = errors.New("some events were not taken")
+	}
 	return rest, d.failing(ctx, p.Err)
+}
+
+// doubt waits when very many events were refused in a row: the fault may be
+// ours, such as a wrong address.
+func (d *Delivery) doubt(ctx context.Context, answer string) bool {
+	d.mu.Lock()
+	d.refused++
+	many := d.refused > mostRefused
+	d.mu.Unlock()
+	return !many || d.failing(ctx, &Failure{Class: Refused, After: d.Retry.Last, Err: fmt.Errorf("every event is refused, the last with: %s", plain(answer))})
+}
+
+// plain is an answer as it is told.
+func plain(answer string) string {
+	return redact.Clean(strings.TrimPrefix(answer, ErrRejected.Error()+": "), 1024)
 }
 
 // letter puts an event that is refused into the dead letters and the ledger.
 func (d *Delivery) letter(ctx context.Context, e *Event, answer string) bool {
-	answer = redact.Clean(strings.TrimPrefix(answer, ErrRejected.Error()+": "), 1024)
-	d.mu.Lock()
-	d.refused++
-	wait := d.refused > mostRefused
-	d.mu.Unlock()
-	if wait && !d.failing(ctx, &Failure{Class: Refused, After: d.Retry.Last, Err: fmt.Errorf("every event is refused, the last with: %s", answer)}) {
-		return false
-	}
+	answer = plain(answer)
 	for d.Letters != nil {
 		err := d.Letters.Add(ctx, d.Name, answer, e)
 		if err == nil {
@@ -255,7 +274,10 @@ func (d *Delivery) letter(ctx context.Context, e *Event, answer string) bool {
 	}
 	d.mu.Lock()
 	d.state.Letters++
-	first := d.refused == 1
+	first := d.told.IsZero() || time.Since(d.told) > tellLetters
+	if first {
+		d.told = time.Now()
+	}
 	d.count(Refused)
 	d.mu.Unlock()
 	if first {

@@ -71,20 +71,53 @@ func (s *Sink) Send(ctx context.Context, events []sink.Event) error {
 		return nil
 	}
 	moments := make([]int, len(events))
-	for {
-		_, err := s.client.Post(ctx, "application/json", s.body(events, moments), nil)
-		if err == nil {
-			for _, m := range moments {
-				if m != ofLine {
-					s.late.Add(1)
-				}
-			}
-			return nil
+	err := s.push(ctx, events, moments)
+	if !isUntimely(err) {
+		return err
+	}
+	// Each stream has a window of its own.
+	for _, one := range s.byStream(events) {
+		moments := make([]int, len(one))
+		err := s.push(ctx, one, moments)
+		for isUntimely(err) && later(one, moments, err.Error()) {
+			err = s.push(ctx, one, moments)
 		}
-		if !errors.Is(err, sink.ErrRejected) || !untimely.MatchString(err.Error()) || !later(events, moments, err.Error()) {
+		if err != nil {
 			return err
 		}
+		for _, m := range moments {
+			if m != ofLine {
+				s.late.Add(1)
+			}
+		}
 	}
+	return nil
+}
+
+func (s *Sink) push(ctx context.Context, events []sink.Event, moments []int) error {
+	_, err := s.client.Post(ctx, "application/json", s.body(events, moments), nil)
+	return err
+}
+
+func isUntimely(err error) bool {
+	return errors.Is(err, sink.ErrRejected) && untimely.MatchString(err.Error())
+}
+
+// byStream parts events by their labels, and keeps their order.
+func (s *Sink) byStream(events []sink.Event) (parts [][]sink.Event) {
+	at := map[string]int{}
+	for i := range events {
+		s.fields = events[i].Fields(s.fields[:0])
+		labels := s.labelsOf(&events[i])
+		n, ok := at[labels]
+		if !ok {
+			n = len(parts)
+			at[labels] = n
+			parts = append(parts, nil)
+		}
+		parts[n] = append(parts[n], events[i])
+	}
+	return parts
 }
 
 var oldest = regexp.MustCompile(`oldest acceptable timestamp is: (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^\s,']*)`)

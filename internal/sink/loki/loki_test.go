@@ -114,6 +114,29 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// TestLateStreams: what is late in one stream is not in another, whose events
+// keep their time.
+func TestLateStreams(t *testing.T) {
+	s, x := start(t)
+	now := time.Now().Truncate(time.Millisecond)
+	old := now.Add(-2 * time.Hour)
+	batch := []sink.Event{sinktest.At(1, now, now), sinktest.At(2, old, now), sinktest.At(3, old, now), sinktest.At(4, old.Add(time.Second), now)}
+	batch[2].Finding.Source, batch[3].Finding.Source = "another", "another"
+	if err := x.Send(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	if ids := s.taken(); len(ids) != 4 || x.Late() != 1 {
+		t.Errorf("taken %v, late %d", ids, x.Late())
+	}
+	for labels, list := range s.streams {
+		for _, e := range list {
+			if strings.Contains(labels, "another") && e.metadata["original_time"] != "" {
+				t.Errorf("%s: %v", labels, e)
+			}
+		}
+	}
+}
+
 // TestLateReading: events whose reading is long ago too, after an outage of a
 // week, go under the time at which they are sent.
 func TestLateReading(t *testing.T) {
