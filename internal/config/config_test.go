@@ -169,6 +169,24 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// TestSinkTwice: names are unique over all files.
+func TestSinkTwice(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"imwatch.yaml": "version: 1\nsinks: [{type: stdout}]\n", "conf.d/a.yaml": "version: 1\nsinks: [{type: stdout}]\n"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, problems := Load(filepath.Join(dir, "imwatch.yaml"))
+	if len(problems) != 1 || !strings.Contains(problems[0].Error(), "conf.d/a.yaml:2:16: sink stdout stands here twice") {
+		t.Errorf("%v", problems)
+	}
+}
+
 func TestMute(t *testing.T) {
 	m := Mute{Code: "easemob-web/206", Reason: "x", Until: "2026-12-31"}
 	for when, want := range map[string]bool{"2026-12-31T23:59:59": true, "2027-01-01T00:00:01": false} {

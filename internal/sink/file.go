@@ -86,6 +86,11 @@ func (s *File) reopen() error {
 // writes any more.
 func (s *File) mend() error {
 	const most = 64 << 10 // no event is longer
+	info, err := s.f.Stat()
+	if err != nil {
+		return err
+	}
+	s.size = info.Size() // now: somebody else may have written since it was opened
 	r, err := os.Open(s.path)
 	if err != nil {
 		return err

@@ -96,3 +96,34 @@ func TestFileFails(t *testing.T) {
 		t.Error("success")
 	}
 }
+
+// TestFileOpenedEarly: a reload opens the file while the sink of the
+// configuration before still writes; nothing of that is cut off.
+func TestFileOpenedEarly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.ndjson")
+	events := sinktest.Events(3)
+	old, err := sink.OpenFile(path, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(`{"event":{"id":"half`), 0o640); err != nil { // of a write that goes on
+		t.Fatal(err)
+	}
+	next, err := sink.OpenFile(path, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	if err := old.Send(t.Context(), events[:2]); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Send(t.Context(), events[2:]); err != nil {
+		t.Fatal(err)
+	}
+	if ids := idsIn(t, path); len(ids) != 3 || ids[2] != events[2].ID {
+		t.Errorf("ids %v", ids)
+	}
+}
