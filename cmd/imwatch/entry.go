@@ -16,6 +16,8 @@ import (
 func (x *explainer) several(query string, list []*codes.Entry) {
 	var distinct []*codes.Entry
 	also := map[*codes.Entry][]*codes.Family{}
+	list = slices.Clone(list) // those whose words they are first
+	slices.SortStableFunc(list, func(a, b *codes.Entry) int { return borrowed(a) - borrowed(b) })
 	for _, e := range list {
 		i := slices.IndexFunc(distinct, func(o *codes.Entry) bool { return shared(o, e) })
 		if i < 0 {
@@ -35,8 +37,19 @@ func (x *explainer) several(query string, list []*codes.Entry) {
 	}
 }
 
-// shared tells whether b has its text from a.
-func shared(a, b *codes.Entry) bool { return b.SameAs == a.Key() && b.Symbol == a.Symbol }
+// borrowed is 1 for an entry in another family's words, 0 for one in its own.
+func borrowed(e *codes.Entry) int {
+	if e.SameAs == "" || strings.HasPrefix(e.SameAs, e.Family+"/") {
+		return 0
+	}
+	return 1
+}
+
+// shared tells whether b is a under the name of another family.
+func shared(a, b *codes.Entry) bool {
+	key, _, _ := strings.Cut(b.SameAs, "@")
+	return key == a.Key() && b.Family != a.Family && b.Symbol == a.Symbol && b.HTTP == a.HTTP && slices.Equal(b.Texts, a.Texts)
+}
 
 // apart says what marks each family that has the code, and what the code means
 // there.
@@ -94,7 +107,11 @@ func (x *explainer) entry(e *codes.Entry, also []*codes.Family) {
 
 func (x *explainer) entryIn(e *codes.Entry, also []*codes.Family, lang string) {
 	p := annotator.PageOf(x.cat, e, lang)
-	x.lines(terminal.Bold, terminal.Cut(strings.TrimSpace(p.Code+"  "+p.Symbol), x.style.Width))
+	head := strings.TrimSpace(p.Code + "  " + p.Symbol)
+	if e.HTTP != 0 {
+		head += fmt.Sprintf("  HTTP %d", e.HTTP)
+	}
+	x.lines(terminal.Bold, terminal.Cut(head, x.style.Width))
 	x.lines(terminal.Bold, terminal.Indent("", p.Title, x.style.Width))
 	x.flow(p.Name, x.style.Level(p.LevelSay), p.Facts[0])
 	x.flow(p.Facts[1:]...)
