@@ -204,13 +204,9 @@ func crash(t *testing.T, strace, call string, n int) {
 	for range 20 {
 		w.line(w.f)
 	}
-	cmd := exec.Command(strace, "-f", "-qqq", "-o", "/dev/null", "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, n), f.bin, "run", "-c", f.conf)
-	if err := cmd.Start(); err != nil {
-		t.Error(err)
-		return
-	}
+	f.begin(strace, "-f", "-qqq", "-o", "/dev/null", "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, n))
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() { ended <- f.cmd.Wait() }()
 	w.rename()
 	for range 20 {
 		w.line(w.f)
@@ -219,10 +215,9 @@ func crash(t *testing.T, strace, call string, n int) {
 	select {
 	case <-ended:
 	case <-time.After(700 * time.Millisecond): // the call was not made so often
-		if err := cmd.Process.Kill(); err != nil {
+		if err := syscall.Kill(-f.cmd.Process.Pid, syscall.SIGKILL); err != nil { // strace and its child
 			t.Error(err)
 		}
-		exec.Command("pkill", "-KILL", "-f", f.conf).Run() // strace's child, if it is still there
 		<-ended
 	}
 	if err := w.f.Close(); err != nil {
@@ -265,11 +260,7 @@ func TestDiskFaults(t *testing.T) {
 			w := &writer{t: t, r: rand.New(rand.NewPCG(1, 5)), path: filepath.Join(f.dir, "app.log")}
 			w.f = w.open()
 			call, _, _ := strings.Cut(inject, ":")
-			f.cmd = exec.Command(strace, "-f", "-qqq", "-o", "/dev/null", "-e", "trace="+call, "-e", "inject="+inject, f.bin, "run", "-c", f.conf)
-			f.cmd.Stderr = &f.log
-			if err := f.cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
+			f.begin(strace, "-f", "-qqq", "-o", "/dev/null", "-e", "trace="+call, "-e", "inject="+inject)
 			for i := range 40 {
 				w.line(w.f)
 				time.Sleep(25 * time.Millisecond)
@@ -293,7 +284,7 @@ func TestDiskFaults(t *testing.T) {
 					t.Errorf("not told: %s", said)
 				}
 			}
-			exec.Command("pkill", "-TERM", "-f", "run -c "+f.conf).Run()
+			syscall.Kill(-f.cmd.Process.Pid, syscall.SIGTERM)
 			f.cmd.Wait()
 		})
 	}

@@ -45,7 +45,9 @@ func Run(ctx context.Context, st *store.Store, o RunOptions) error {
 		x.sources[o.Sources[i].Name] = &o.Sources[i]
 	}
 	t, err := tailer.New(tailer.Options{Sources: o.Files, Positions: positions, Reread: o.Reread, Refuse: o.Refuse, Notice: o.Notice, Rotated: o.Metrics.Rotated},
-		func(c *tailer.Chunk) (int, error) { return x.chunk(follow, c) }, o.Ready)
+		func(c *tailer.Chunk) (int, error) { return x.chunk(follow, c) },
+		func() { x.wait.Go(func() { x.ready(follow) }) })
+	defer x.wait.Wait()
 	if err != nil {
 		return err
 	}
@@ -136,10 +138,23 @@ type runner struct {
 	o       RunOptions
 	st      *store.Store
 	sources map[string]*resolver.Source
-	storing sync.Map // generations whose findings wait for room in the store
+	wait    sync.WaitGroup // for who tells that all is ready
+	storing sync.Map       // generations whose findings wait for room in the store
 
 	mu        sync.Mutex
 	undecided map[string]*Undecided // by source
+}
+
+// ready tells that everything was found, when that is durable: a file that is
+// rotated from now on is known to have been followed, whatever happens to us.
+func (x *runner) ready(ctx context.Context) {
+	const most = 3 * time.Second // a disk that does not write is told otherwise
+	soon, stop := context.WithTimeout(ctx, most)
+	defer stop()
+	if err := x.st.Flush(soon); ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+		return
+	}
+	x.o.Ready()
 }
 
 // chunk is the tailer's handler: it scans and resolves in the goroutine that

@@ -194,8 +194,10 @@ func (s *Store) open(path string) (err error) {
 			return errors.Join(err, os.Remove(opening))
 		}
 	}
-	if err := os.WriteFile(opening, nil, 0o600); err != nil {
-		return err
+	if os.WriteFile(opening, nil, 0o600) != nil { // no room for it: then the reading comes first
+		if err := verify(path); err != nil {
+			return err
+		}
 	}
 	defer func() {
 		if e := os.Remove(opening); err == nil && !errors.Is(e, os.ErrNotExist) {

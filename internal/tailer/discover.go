@@ -51,7 +51,7 @@ func (t *tailer) sweep() {
 			t.look(g.src, path)
 		}
 	}
-	if !t.swept {
+	if !t.swept || t.orphaned {
 		t.orphans()
 	}
 	t.beside(seen)
@@ -165,7 +165,11 @@ func (t *tailer) look(s *source, path string) {
 	if d, ok := t.settled[path]; ok && d.key.same(key) && d.size == info.Size() {
 		return
 	}
-	if other := t.byKey(key); other != nil {
+	other := t.byKey(key)
+	if other == nil {
+		other = t.closed(s, path, key)
+	}
+	if other != nil {
 		t.moved(other, path)
 		return
 	}
@@ -180,6 +184,28 @@ func (t *tailer) byKey(key identity) *generation {
 		if g.key.same(key) && !g.packed && (g.busy || g.f != nil) {
 			return g
 		}
+	}
+	return nil
+}
+
+// closed finds a generation whose descriptor was given back and whose file has
+// this path now, and takes the descriptor again.
+func (t *tailer) closed(s *source, path string, key identity) *generation {
+	for _, g := range t.byIno[key.inode()] {
+		if g.packed || g.pipe || g.busy || g.f != nil {
+			continue
+		}
+		t.room()
+		f, full, _, err := s.open(path)
+		if err != nil {
+			return nil // the next look tells
+		}
+		if p := g.position(nil); full.same(g.key) && contains(f, &p) {
+			g.f = f
+			t.held++
+			return g
+		}
+		f.Close()
 	}
 	return nil
 }
@@ -349,7 +375,7 @@ func (t *tailer) ours(d fs.DirEntry) bool {
 // closeIdle gives back the descriptors of files that have not grown for long.
 func (t *tailer) closeIdle() {
 	for _, g := range t.all {
-		if t.spare(g) && g.offset >= g.size && time.Since(g.grown) > idleClose {
+		if t.spare(g) && g.offset >= g.size && time.Since(g.grown) > t.o.Idle {
 			t.shut(g)
 		}
 	}
@@ -358,7 +384,7 @@ func (t *tailer) closeIdle() {
 // spare tells whether a generation can do without its descriptor for a while:
 // its path still leads to it.
 func (t *tailer) spare(g *generation) bool {
-	return !g.busy && g.f != nil && !g.rotated && g.waiting == nil && !g.pipe
+	return !g.busy && g.f != nil && t.byPath[g.path] == g && g.waiting == nil && !g.pipe
 }
 
 // room gives descriptors back before more are taken, where half of the limit is

@@ -91,7 +91,8 @@ type model struct {
 	torn  string // the unwritten rest of a line
 	want  []string
 	sink  sinkModel
-	safe  int // commits that a kill cannot take: what they are about is deleted
+	idle  time.Duration // after which its files are closed
+	safe  int           // commits that a kill cannot take: what they are about is deleted
 	stop  func()
 	trace []string
 }
@@ -104,7 +105,7 @@ func (m *model) op(format string, args ...any) {
 func (m *model) start() {
 	ready := make(chan struct{})
 	t, err := New(Options{Sources: []Source{{Name: "s", Paths: []string{m.path}, RotateWait: 150 * time.Millisecond}}, Positions: m.sink.positions(),
-		Sweep: 20 * time.Millisecond, Poll: 20 * time.Millisecond, Workers: 2}, m.sink.handle, func() { close(ready) })
+		Sweep: 20 * time.Millisecond, Poll: 20 * time.Millisecond, Workers: 2, Idle: m.idle}, m.sink.handle, func() { close(ready) })
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -118,7 +119,8 @@ func (m *model) start() {
 		}
 		m.stop = nil
 	}
-	<-ready // what was there is known now
+	<-ready // what was there is known now, and that is made durable
+	m.safe = max(m.safe, m.sink.commits())
 }
 
 func (m *model) open(flags int) *os.File {
@@ -298,6 +300,9 @@ func sequence(t *testing.T, seed uint64) (wrong string) {
 	}
 	defer os.RemoveAll(dir)
 	m := &model{t: t, r: rand.New(rand.NewPCG(seed, 7)), dir: dir, path: filepath.Join(dir, "app.log")}
+	if seed%2 == 0 {
+		m.idle = time.Millisecond // at every sweep
+	}
 	m.f = m.open(os.O_CREATE)
 	m.start()
 	for range 6 + m.r.IntN(20) {

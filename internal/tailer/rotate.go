@@ -32,10 +32,14 @@ func descriptorLimit() int {
 // truncated follows a file whose consumed content is gone. What was not yet
 // read may be in a copy (logrotate's copytruncate); the file itself begins a new
 // generation.
-func (t *tailer) truncated(g *generation) {
-	t.o.Rotated("truncated")
+func (t *tailer) truncated(g *generation) error {
 	old := g.position(nil)
-	if !t.rescue(g.src, &old) {
+	ok, err := t.rescue(g.src, &old)
+	if err != nil {
+		return err
+	}
+	t.o.Rotated("truncated")
+	if !ok {
 		g.done = true
 		t.tell(g, unread(g.src, &old, "truncated before it was read")...)
 		old.Done = true
@@ -44,8 +48,10 @@ func (t *tailer) truncated(g *generation) {
 	fresh := newGeneration(g.src, g.path, g.key, nil)
 	g.id, g.offset, g.size, g.lines, g.head, g.anchor = fresh.id, 0, 0, 0, head{}, nil
 	g.skipping, g.held, g.done, g.flush, g.last, g.grown = false, false, false, false, false, time.Now()
+	g.failed, g.retry = nil, backoff{}
 	t.time(g)
 	t.enqueue(g)
+	return nil
 }
 
 func unread(s *source, p *finding.Position, reason string) []finding.Loss {
@@ -57,40 +63,49 @@ func unread(s *source, p *finding.Position, reason string) []finding.Loss {
 
 // vanished follows a generation whose descriptor was given back and whose path
 // names another file now.
-func (t *tailer) vanished(g *generation) {
+func (t *tailer) vanished(g *generation) error {
 	if g.packed && g.offset == 0 {
 		t.remove(g) // the next sweep finds it under its new name
-		return
+		return nil
 	}
 	p := g.position(nil)
+	ok, err := t.rescue(g.src, &p)
+	if err != nil {
+		return err
+	}
 	if t.byPath[g.path] == g {
 		delete(t.byPath, g.path)
 	}
-	if t.rescue(g.src, &p) {
+	if ok {
 		t.remove(g)
 		t.look(g.src, g.path)
-		return
+		return nil
 	}
 	g.done = true
 	t.drop(g)
 	t.tell(g, unread(g.src, &p, "deleted before it was read")...)
 	t.look(g.src, g.path)
+	return nil
 }
 
 // rescue finds where the content behind a position lies now: in a file of the
 // same inode under a rotated name, in a copy, in a compressed one. The
 // generation goes on there under its own id, so that what is read twice has the
 // same event ids.
-func (t *tailer) rescue(s *source, p *finding.Position) bool {
+func (t *tailer) rescue(s *source, p *finding.Position) (bool, error) {
 	for _, g := range t.all {
 		if g.waiting != nil && !g.busy && g.waiting.id == p.Generation && g.f != nil && contains(g.f, p) {
 			t.become(g, p)
-			return true
+			return true, nil
 		}
 	}
 	packed := []string{}
 	for _, path := range siblings(p.Path) {
+		t.room()
 		f, key, _, err := s.open(path)
+		if passing(err) {
+			return false, err
+		}
 		if err != nil {
 			continue
 		}
@@ -107,22 +122,22 @@ func (t *tailer) rescue(s *source, p *finding.Position) bool {
 		if held != nil {
 			f.Close()
 			t.become(held, p)
-			return true
+			return true, nil
 		}
 		g := resume(s, path, key, f, p)
 		g.rotated = true
 		t.take(g)
-		return true
+		return true, nil
 	}
 	for _, path := range packed {
 		if ok, err := packs(context.Background(), s, path, p); err == nil && ok && p.Offset > 0 {
 			g := resume(s, path, identity{}, nil, p)
 			g.packed, g.rotated, g.flush, g.last = true, true, true, true
 			t.take(g)
-			return true
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
 }
 
 // take follows a generation that was found under another name.
@@ -141,6 +156,16 @@ func (t *tailer) take(g *generation) {
 	t.enqueue(g)
 }
 
+// passing tells whether an error says nothing about the file that it came for.
+func passing(err error) bool {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EIO} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
 // become makes a copy go on where the generation it is a copy of stands.
 func (t *tailer) become(g *generation, p *finding.Position) {
 	if g.told { // its own id is never used
@@ -150,7 +175,7 @@ func (t *tailer) become(g *generation, p *finding.Position) {
 	}
 	r := resume(g.src, g.path, g.key, g.f, p)
 	g.id, g.offset, g.lines, g.head, g.anchor, g.skipping, g.proved = r.id, r.offset, r.lines, r.head, r.anchor, r.skipping, r.proved
-	g.waiting, g.rotated, g.held, g.grown, g.awayAt = nil, true, false, time.Now(), time.Now()
+	g.waiting, g.rotated, g.held, g.grown, g.awayAt = nil, g.rotated || g.path != p.Path, false, time.Now(), time.Now()
 	t.time(g)
 	t.enqueue(g)
 }
@@ -170,7 +195,7 @@ func (t *tailer) isCopy(g *generation) bool {
 		}
 	}
 	for _, o := range slices.Clone(t.kin[g.kin]) {
-		if o == g || o.gone || o.packed || o.pipe || o.waiting != nil || o.id == g.id || o.born != g.path && (o.rotated && t.byPath[o.path] == o || !rotatedForm(o.path, g.path)) {
+		if o == g || o.gone || o.packed || o.pipe || o.waiting != nil || o.id == g.id || o.born != g.path && !rotatedForm(o.path, g.path) {
 			continue
 		}
 		if o.busy {
@@ -178,7 +203,18 @@ func (t *tailer) isCopy(g *generation) bool {
 			return true
 		}
 		if o.f == nil {
+			t.open(o)
+		}
+		if p := o.position(nil); o.f == nil {
+			if o.offset > 0 && contains(g.f, &p) {
+				t.wait(g, o, false) // o's next turn finds out what has become of it
+				t.enqueue(o)
+				return true
+			}
 			continue
+		}
+		if o.born != g.path && o.rotated && t.byPath[o.path] == o && o.intact() {
+			continue // it is where it should be, under its rotated name
 		}
 		// Looked at once: it may be cut between two looks.
 		same := copied(o, g)
@@ -240,6 +276,16 @@ func rotatedForm(live, name string) bool {
 	return rotationMark.ReplaceAllString(name, "") == rotationMark.ReplaceAllString(live, "")
 }
 
+// intact tells whether a file still holds what was consumed of it.
+func (g *generation) intact() bool {
+	info, err := g.f.Stat()
+	if err != nil || info.Size() < g.offset {
+		return err != nil
+	}
+	ok, err := g.anchored()
+	return ok || err != nil
+}
+
 func (t *tailer) wait(g, original *generation, copied bool) {
 	g.waiting, g.waitsFor, g.copied, g.awayAt = original, original.id, copied, time.Now()
 	t.time(g)
@@ -288,9 +334,8 @@ func (t *tailer) copyOf(g, o *generation) bool {
 		if t.byPath[o.path] == o {
 			delete(t.byPath, o.path)
 		}
-		rotated := g.rotated
 		t.become(g, &p)
-		g.rotated, g.done = rotated, false
+		g.done = false
 		t.time(g)
 		return false
 	}
@@ -339,12 +384,19 @@ func (t *tailer) settleCopy(g *generation) {
 // orphans looks, after the first sweep, for the generations that were followed
 // when the program ended and are not where they were.
 func (t *tailer) orphans() {
+	t.orphaned = false
 	for _, p := range slices.Collect(maps.Values(t.known.byID)) {
 		s := t.sourceByName(p.Source)
 		if s == nil || p.Done {
 			continue
 		}
-		if t.rescue(s, p) {
+		ok, err := t.rescue(s, p)
+		if err != nil {
+			t.orphaned = true
+			t.failing(p.Path, err)
+			continue
+		}
+		if ok {
 			if t.known.byID[p.Generation] == p {
 				t.known.remove(p)
 			}
@@ -424,9 +476,14 @@ func (t *tailer) sibling(live *generation, path string, e os.DirEntry) {
 	if d, ok := t.settled[path]; ok && d.key.same(key) && d.size == info.Size() {
 		return
 	}
-	if other := t.byKey(key); other != nil {
+	other := t.byKey(key)
+	if other == nil {
+		other = t.closed(live.src, path, key)
+	}
+	if other != nil {
 		if other.path != path && t.byPath[other.path] != other {
 			other.path = path
+			t.byPath[path] = other
 		}
 		return
 	}

@@ -49,6 +49,7 @@ type Options struct {
 	Rotated   func(kind string)        // told of each rotation met: one of Rotations
 	Sweep     time.Duration            // between sweeps while notification is healthy; default 10 s
 	Poll      time.Duration            // where it is not; default 1 s
+	Idle      time.Duration            // after which a file that does not grow is closed; default 1 h
 	Workers   int                      // default the number of CPUs, at most 8
 }
 
@@ -100,40 +101,40 @@ func (s *Status) Turn() (generation string, moved time.Time) { return s.generati
 const (
 	chunkSize = 1 << 20
 	maxHeld   = time.Second // a block that has not grown for so long is taken as it is
-	idleClose = time.Hour
 )
 
 // tailer is the scheduler's state.
 type tailer struct {
-	o       Options
-	handle  Handler
-	sources []*source
-	byPath  map[string]*generation
-	byIno   map[inode][]*generation
-	all     []*generation
-	known   *memory
-	held    int // descriptors
-	limit   int // of those
-	turned  int // turns given
-	watch   *watcher
-	live    []*generation // ready for a turn
-	backlog []*generation
-	sweepAt time.Time // the next one
-	sweeper *time.Timer
-	took    time.Duration // the last one
-	idle    int           // workers
-	turns   chan turn
-	ended   chan turn
-	swept   bool // once
-	ready   func()
-	status  chan chan []Status
-	over    chan struct{} // closed when Run ends
-	started time.Time
-	told    map[string]bool
-	timed   map[*generation]bool     // waiting for time to pass
-	kin     map[string][]*generation // by directory and stem of the name
-	since   map[string]time.Time     // by path: what is older beside it is history
-	settled map[string]settled       // by path: rotated files that are read to their end
+	o        Options
+	handle   Handler
+	sources  []*source
+	byPath   map[string]*generation
+	byIno    map[inode][]*generation
+	all      []*generation
+	known    *memory
+	held     int // descriptors
+	limit    int // of those
+	turned   int // turns given
+	watch    *watcher
+	live     []*generation // ready for a turn
+	backlog  []*generation
+	sweepAt  time.Time // the next one
+	sweeper  *time.Timer
+	took     time.Duration // the last one
+	idle     int           // workers
+	turns    chan turn
+	ended    chan turn
+	swept    bool // once
+	orphaned bool // some positions' files could not be looked for yet
+	ready    func()
+	status   chan chan []Status
+	over     chan struct{} // closed when Run ends
+	started  time.Time
+	told     map[string]bool
+	timed    map[*generation]bool     // waiting for time to pass
+	kin      map[string][]*generation // by directory and stem of the name
+	since    map[string]time.Time     // by path: what is older beside it is history
+	settled  map[string]settled       // by path: rotated files that are read to their end
 }
 
 // settled is a rotated file that is read to its end, as it was then.
@@ -161,6 +162,7 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	}
 	def(&o.Sweep, 10*time.Second)
 	def(&o.Poll, time.Second)
+	def(&o.Idle, time.Hour)
 	if o.Workers <= 0 {
 		o.Workers = min(runtime.GOMAXPROCS(0), 8)
 	}
@@ -274,6 +276,9 @@ func (t *tailer) schedule(ctx context.Context) error {
 			if !t.swept {
 				t.swept, t.o.Positions = true, nil
 				t.ready()
+			}
+			if at := time.Now().Add(t.interval()); at.Before(t.sweepAt) {
+				t.sweepAt = at // notification has just failed
 			}
 			t.sweeper.Reset(time.Until(t.sweepAt))
 		case <-tick.C:
@@ -474,10 +479,10 @@ func (t *tailer) end(x turn) error {
 		t.remove(g)
 		return nil
 	case r.truncated:
-		t.truncated(g)
+		t.later(g, t.truncated(g))
 		return nil
 	case r.vanished:
-		t.vanished(g)
+		t.later(g, t.vanished(g))
 		return nil
 	}
 	if g.failed != nil {
@@ -549,6 +554,17 @@ func (t *tailer) shut(g *generation) {
 		g.close()
 		t.held--
 	}
+}
+
+// later tries again what could not be decided.
+func (t *tailer) later(g *generation, err error) {
+	if err == nil {
+		return
+	}
+	t.failing(g.path, err)
+	g.failed = err
+	g.retry.later()
+	t.time(g)
 }
 
 // open takes a generation's descriptor again before its first turn. What cannot
