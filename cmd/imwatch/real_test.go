@@ -272,10 +272,16 @@ func TestDiskFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			// strace counts the calls of each thread: the fault comes several times.
-			for end := time.Now().Add(60 * time.Second); len(f.events()) < w.n && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			for end := time.Now().Add(90 * time.Second); len(f.events()) < w.n && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 			}
 			if n := len(f.events()); n != w.n {
-				t.Errorf("%d of %d lines came\n%s", n, w.n, f.log.String())
+				var missing []int
+				for i, got := 1, f.events(); i <= w.n; i++ {
+					if got[i] == nil {
+						missing = append(missing, i)
+					}
+				}
+				t.Errorf("%d of %d lines came; not %v\n%s", n, w.n, missing, f.log.String())
 			}
 			said := f.log.String()
 			switch {

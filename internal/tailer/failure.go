@@ -14,14 +14,17 @@ import (
 type backoff struct {
 	at    time.Time
 	delay time.Duration
+	tries int
 }
 
 const (
 	firstRetry = time.Second
-	lastRetry  = time.Minute
+	lastRetry  = 10 * time.Second
+	maxTries   = 10 // of a compressed file, which must be read from its beginning each time
 )
 
 func (b *backoff) later() {
+	b.tries++
 	b.delay = min(max(firstRetry, 2*b.delay), lastRetry)
 	b.at = time.Now().Add(b.delay)
 }
@@ -77,26 +80,39 @@ func (t *tailer) opened(s *source, path string) {
 	}
 }
 
+// told is a failure that was told.
+type told struct {
+	at     time.Time
+	healed bool
+}
+
+// A failure that comes and goes is told again after so long.
+const tellAgain = 10 * time.Minute
+
 func (t *tailer) failing(path string, err error) {
+	text := fmt.Sprintf("read %s: %v", path, err)
+	if x := t.failures[text]; x != nil && (!x.healed || time.Since(x.at) < tellAgain) {
+		return
+	}
+	if len(t.failures) >= 1000 {
+		clear(t.failures) // rather twice than never
+	}
+	t.failures[text] = &told{at: time.Now()}
 	hint := ""
 	if errors.Is(err, unix.EACCES) {
 		hint = fmt.Sprintf("\nhint: sudo setfacl -m u:%d:rX '%s', or put this user into the file's group", unix.Getuid(), path)
 	}
-	t.notice("error", failed(path, err)+"; trying again"+hint)
+	t.o.Notice("error", text+"; trying again"+hint)
 }
 
-func failed(path string, err error) string { return fmt.Sprintf("read %s: %v", path, err) }
-
-// healed tells that what failed is read again; if it fails once more, that is
-// told anew.
+// healed tells that what failed is read again.
 func (t *tailer) healed(path string, err error) {
-	if _, e := os.Stat(path); e == nil {
-		t.notice("info", fmt.Sprintf("%s is read again", path))
+	x := t.failures[fmt.Sprintf("read %s: %v", path, err)]
+	if x == nil || x.healed {
+		return
 	}
-	for text := range t.told {
-		if len(text) > len(failed(path, err)) && text[:len(failed(path, err))] == failed(path, err) {
-			delete(t.told, text)
-		}
+	x.healed = true
+	if _, err := os.Stat(path); err == nil {
+		t.o.Notice("info", path+" is read again")
 	}
-	delete(t.told, fmt.Sprintf("%s is read again", path))
 }

@@ -131,6 +131,7 @@ type tailer struct {
 	over     chan struct{} // closed when Run ends
 	started  time.Time
 	told     map[string]bool
+	failures map[string]*told         // by text
 	timed    map[*generation]bool     // waiting for time to pass
 	kin      map[string][]*generation // by directory and stem of the name
 	since    map[string]time.Time     // by path: what is older beside it is history
@@ -175,7 +176,7 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	if o.Refuse == nil {
 		o.Refuse = func(os.FileInfo) bool { return false }
 	}
-	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: descriptorLimit(), ready: ready, status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}}
+	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: descriptorLimit(), ready: ready, status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, failures: map[string]*told{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}}
 	for i := range o.Sources {
 		s, err := newSource(&o.Sources[i])
 		if err != nil {
@@ -465,7 +466,7 @@ func (t *tailer) end(x turn) error {
 	case r.fatal != nil:
 		return r.fatal
 	case r.err != nil:
-		if g.packed && g.retry.delay >= lastRetry {
+		if g.packed && g.retry.tries >= maxTries {
 			t.damaged(g, r.err)
 			return nil
 		}
