@@ -55,3 +55,39 @@ func TestReadme(t *testing.T) {
 		t.Errorf("%d commands found in the README", n)
 	}
 }
+
+// TestReadmeSays: what the README says that the program says, it can say.
+func TestReadmeSays(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source strings.Builder
+	for _, dir := range []string{"../../cmd", "../../internal"} {
+		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+				data, e := os.ReadFile(path)
+				source.Write(data)
+				err = e
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, table, _ := strings.Cut(string(readme), "| it says |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(table, "\n")[2:]
+	for _, row := range rows {
+		said := strings.Split(row, "|")[1]
+		for i, text := range strings.Split(said, "`") {
+			if i%2 == 1 && text != "permission denied" && !strings.Contains(source.String(), text) { // that is the kernel's
+				t.Errorf("nothing says %q", text)
+			}
+		}
+	}
+	if len(rows) < 10 {
+		t.Errorf("only %d rows", len(rows))
+	}
+}
