@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -176,6 +177,23 @@ func TestRun(t *testing.T) {
 	s = imwatch(t, dir, "status", "--state-dir", filepath.Join(dir, "nowhere"))
 	if code := s.end(0); code != exitNoStore || !strings.Contains(s.err.String(), "neither a daemon nor a store") {
 		t.Errorf("status of nothing: exit %d: %s", code, s.err.String())
+	}
+}
+
+// TestTimeline: what happened to a user, in order, whichever file has it.
+func TestTimeline(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "logs", "a.log"), "2026-11-20 08:00:00 user=bob "+kicked+"\n2026-11-20 09:30:00 user=bob {\"type\":28,\"message\":\"token not assign error\"}\n")
+	put(t, filepath.Join(dir, "logs", "b.log"), "2026-11-20 08:10:00 user=bob WEBIM_CONNCTION_DISCONNECTED\n2026-11-20 08:11:00 user=eve "+kicked+"\n")
+	c := imwatch(t, dir, "run", "logs")
+	c.until(&c.out, "easemob-web/28")
+	c.until(&c.out, "eve")
+	c.end(syscall.SIGTERM)
+	e := imwatch(t, dir, "events", "--state-dir", stateIn(t, dir), "--user", "bob", "-o", "text")
+	code, out := e.end(0), e.out.String()
+	at := []int{strings.Index(out, "easemob-web/206"), strings.Index(out, "… 10m0s later"), strings.Index(out, "easemob-web/16"), strings.Index(out, "… 1h20m0s later"), strings.Index(out, "easemob-web/28")}
+	if code != 0 || at[0] < 0 || !slices.IsSorted(at) || strings.Contains(out, "eve") {
+		t.Errorf("exit %d, places %v:\n%s%s", code, at, out, e.err.String())
 	}
 }
 

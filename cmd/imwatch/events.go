@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ func newEvents() *cobra.Command {
 		Long: `Asks the running daemon, or reads its store when none runs. With the id of an event: that one, and with
 -C the lines around it in its file.`,
 		Example: `  imwatch events --since 2h --code 206
+  imwatch events --user bob
   imwatch events --follow
   imwatch events 4f2a9c… -C 20`,
 		Args: cobra.MaximumNArgs(1),
@@ -51,7 +53,7 @@ func newEvents() *cobra.Command {
 	fl.StringVar(&f.since, "since", "", "only events from this `TIME` on: 2026-11-20, 2026-11-20T08:00:00Z, or 2h ago as 2h")
 	fl.StringVar(&f.code, "code", "", "only this `CODE`: 206 or easemob-web/206")
 	fl.StringVar(&f.family, "family", "", "only this `FAMILY`")
-	fl.StringVar(&f.user, "user", "", "only about this `USER`")
+	fl.StringVar(&f.user, "user", "", "only about this `USER`, in the order in which it happened")
 	fl.BoolVarP(&f.follow, "follow", "f", false, "go on with what comes")
 	fl.StringVarP(&f.output, "output", "o", "", "`FORMAT`: text or ndjson (default: text on a terminal, else ndjson)")
 	fl.StringVar(&f.lang, "lang", f.lang, "language of the explanations: en, zh or both")
@@ -75,44 +77,102 @@ func (f *eventsFlags) run(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		id = args[0]
 	}
-	ann := annotator.New(codes.Embedded(), annotator.Options{Language: f.lang, Host: host()})
-	style := terminal.Of(cmd.OutOrStdout())
-	asText := f.output == "text" || f.output == "" && terminal.Is(cmd.OutOrStdout())
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	printed := 0
-	show := func(x *finding.Finding) error {
-		if id != "" && !strings.HasPrefix(x.ID, strings.TrimSuffix(id, "…")) || !f.wanted(x, since) {
-			return nil
-		}
-		printed++
-		if asText || f.context > 0 {
-			if _, err := out.WriteString(ann.Text(x, style) + "\n"); err != nil {
-				return err
-			}
-			return f.around(out, x, style)
-		}
-		_, err := out.Write(ann.Append(nil, x))
+	p := eventPrinter{f: f, out: out, ann: annotator.New(codes.Embedded(), annotator.Options{Language: f.lang, Host: host()}),
+		style: terminal.Of(cmd.OutOrStdout()), text: f.output == "text" || f.output == "" && terminal.Is(cmd.OutOrStdout()) || f.context > 0}
+	matches := func(x *finding.Finding) bool {
+		return strings.HasPrefix(x.ID, strings.TrimSuffix(id, "…")) && f.wanted(x, since)
+	}
+	if f.user != "" && !f.follow {
+		err = p.timeline(cmd.Context(), dir, matches)
+	} else {
+		err = p.inOrder(cmd.Context(), dir, matches)
+	}
+	if e := out.Flush(); err == nil {
+		err = e
+	}
+	if err == nil && id != "" && p.printed == 0 {
+		return exit{exitFindings, fmt.Errorf("no event %s in the store of %s\nhint: delivered events are kept for store.max_age", redact.Terminal(id), dir)}
+	}
+	return err
+}
+
+// eventPrinter prints events.
+type eventPrinter struct {
+	f       *eventsFlags
+	out     *bufio.Writer
+	ann     *annotator.Annotator
+	style   terminal.Style
+	text    bool
+	printed int
+}
+
+func (p *eventPrinter) print(x *finding.Finding) error {
+	p.printed++
+	if !p.text {
+		_, err := p.out.Write(p.ann.Append(nil, x))
 		return err
 	}
-	from := uint64(0)
-	for {
-		next, err := f.read(cmd.Context(), dir, from, show)
-		if err == nil {
-			err = out.Flush()
-		}
-		if err != nil || !f.follow {
-			if err == nil && id != "" && printed == 0 {
-				return exit{exitFindings, fmt.Errorf("no event %s in the store of %s\nhint: delivered events are kept for store.max_age", redact.Terminal(id), dir)}
+	if _, err := p.out.WriteString(p.ann.Text(x, p.style) + "\n"); err != nil {
+		return err
+	}
+	return p.f.around(p.out, x, p.style)
+}
+
+// inOrder prints events in the order of their reading, and with --follow what
+// comes.
+func (p *eventPrinter) inOrder(ctx context.Context, dir string, matches func(*finding.Finding) bool) error {
+	for from := uint64(0); ; {
+		next, err := p.f.read(ctx, dir, from, func(x *finding.Finding) error {
+			if !matches(x) {
+				return nil
 			}
+			return p.print(x)
+		})
+		if err == nil {
+			err = p.out.Flush()
+		}
+		if err != nil || !p.f.follow {
 			return err
 		}
 		from = next
 		select {
-		case <-cmd.Context().Done():
+		case <-ctx.Done():
 			return nil
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
+}
+
+// timeline prints what happened to a user in the order in which it happened,
+// whichever file it stands in, with the time that passed in between.
+func (p *eventPrinter) timeline(ctx context.Context, dir string, matches func(*finding.Finding) bool) error {
+	var list []*finding.Finding
+	_, err := p.f.read(ctx, dir, 0, func(x *finding.Finding) error {
+		if matches(x) {
+			list = append(list, x)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(list, func(a, b *finding.Finding) int { return a.Time.Compare(b.Time) })
+	for i, x := range list {
+		if p.text && i > 0 {
+			if gap := x.Time.Sub(list[i-1].Time); gap >= time.Minute {
+				word := gap.Round(time.Second).String() + " later"
+				if p.f.lang == "zh" {
+					word = gap.Round(time.Second).String() + " 后"
+				}
+				fmt.Fprintln(p.out, p.style.Paint(terminal.Dim, "  … "+word)+"\n")
+			}
+		}
+		if err := p.print(x); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *eventsFlags) wanted(x *finding.Finding, since time.Time) bool {
