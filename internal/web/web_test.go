@@ -543,3 +543,36 @@ func TestSocketOfService(t *testing.T) {
 		t.Errorf("sockets %q", got)
 	}
 }
+
+// TestReadmeMetrics: the README's metrics exist, and its alerts are ones.
+func TestReadmeMetrics(t *testing.T) {
+	data, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`imwatch_([a-z_]+)`).FindAllStringSubmatch(string(data), -1)
+	if len(names) < 5 {
+		t.Errorf("the README names %d metrics", len(names))
+	}
+	for _, m := range names {
+		if _, ok := contract[m[1]]; !ok {
+			t.Errorf("there is no %s", m[0])
+		}
+	}
+	_, rest, ok := strings.Cut(string(data), "\n    - alert:")
+	if !ok {
+		t.Fatal("no alert")
+	}
+	alerts, _, _ := strings.Cut(rest, "\n\n")
+	path, err := exec.LookPath("promtool")
+	if err != nil {
+		return // promtool's absence fails above
+	}
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(file, []byte("groups:\n  - name: imwatch\n    rules:\n    - alert:"+alerts+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(path, "check", "rules", file).CombinedOutput(); err != nil {
+		t.Errorf("promtool check rules: %v\n%s", err, out)
+	}
+}
