@@ -306,8 +306,8 @@ func (d *daemon) reload(st *store.Store, old *ruleSet) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c, o := set.config, old.config; c.StateDir != o.StateDir || c.Store != o.Store || c.Storm != o.Storm {
-		d.notice("warn", "state_dir, store and storm have changed: they need a restart; the rest is in use now")
+	if c, o := set.config, old.config; c.StateDir != o.StateDir || c.Store != o.Store || c.Storm != o.Storm || c.Listen != o.Listen {
+		d.notice("warn", "state_dir, listen, store or storm has changed: these need a restart; the rest is in use now")
 	}
 	return p, nil
 }

@@ -47,6 +47,9 @@ function lead(o, range) {
   ];
 }
 
+// So many more of a code in its window are worth a line of their own.
+const STORM = 20;
+
 // notices are what somebody should know beside the codes, the worst first.
 function notices(s) {
   const list = [];
@@ -58,8 +61,14 @@ function notices(s) {
   const unreadable = (s.files || []).filter((f) => f.mode === 'unreadable');
   if (unreadable.length) add('bad', T.unreadable(unreadable.length), unreadable[0].path, '#/files');
   if (s.losses?.length) add('warn', T.lost(s.losses.length), `${s.losses.at(-1).path || s.losses.at(-1).sink}: ${s.losses.at(-1).reason}`, '#/files');
-  for (const st of s.store?.storms || []) {
+  const storms = [...(s.store?.storms || [])].sort((a, b) => b.folded - a.folded);
+  const strong = storms.filter((st) => st.folded >= STORM).slice(0, 3), weak = storms.filter((st) => !strong.includes(st));
+  for (const st of strong) {
     list.push(h('li', {class: 'warn'}, h('b', null, T.storm(st.folded, st.code)), h('span', null, T.storm_more(st.subjects, moment(st.since))), h('a', {href: to('code', ...st.code.split('/'))}, T.everything)));
+  }
+  if (weak.length) {
+    const n = weak.reduce((sum, st) => sum + st.folded, 0);
+    list.push(h('li', {class: 'info'}, h('b', null, T.folding(n)), h('span', null, weak.slice(0, 5).map((st) => `${st.code} ${num(st.folded)}`).join(', ') + (weak.length > 5 ? ', …' : '')), h('span', null, T.folding_more)));
   }
   for (const u of s.undecided || []) add('info', T.undecided(u.count), `${T.eg} ${u.example}. ${T.undecided_hint(u.families)}`, '#/files');
   if (s.problems?.length) add('bad', T.problems, s.problems[0], '#/files');

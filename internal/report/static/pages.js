@@ -23,8 +23,13 @@ function codePage(pages) {
     h('p', {class: 'sub'}, h('b', {class: 'mono'}, `${p.family}/${p.code}`), ' ', p.symbol ? h('span', {class: 'mono breakable'}, p.symbol) : null),
     h('p', {class: 'facts'}, level(p.level), p.facts.map((f) => h('span', {class: 'fact'}, f))),
     p.status ? h('p', {class: 'status'}, p.status) : null,
-    p.parts.map((part) => section(part.label, partBody(part))),
+    p.parts.map((part) => part.kind === 'hints' ? todo(part.label, partBody(part)) : section(part.label, partBody(part))),
     pages.also ? section(T.also, h('p', null, pages.also.map((k) => [codeLink(k), ' ']))) : null);
+}
+
+// todo is what somebody should do: it stands out.
+function todo(head, ...children) {
+  return h('section', {class: 'todo'}, h('h2', null, head), ...children);
 }
 
 function partBody(part) {
@@ -61,7 +66,7 @@ async function eventView(main, route, signal) {
       h('p', {class: 'facts'}, level(e.log.level), h('span', {class: 'fact'}, `${day(new Date(e['@timestamp']))} ${clock(new Date(e['@timestamp']))}`), im.confidence ? h('span', {class: 'fact'}, T.confidence[im.confidence]) : null,
         e.user?.id ? h('a', {class: 'fact', href: to('user', e.user.id)}, `${T.user} ${e.user.id}`) : null),
       linesPart(x, () => { lines = Math.min(lines * 3, 200); show(); }, lines < 200 && !REPORT),
-      hints.length ? section(T.todo, h('ol', {class: 'list hints'}, hints.map((s) => h('li', null, prose(s)))), e.event.code ? h('p', null, h('a', {class: 'more', href: to('code', ...e.event.code.split('/'))}, T.everything, ' →')) : null) : null,
+      hints.length ? todo(T.todo, h('ol', {class: 'list hints'}, hints.map((s) => h('li', null, prose(s)))), e.event.code ? h('p', null, h('a', {class: 'more', href: to('code', ...e.event.code.split('/'))}, T.everything, ' →')) : null) : null,
       section(T.fields, factsOf(x)),
       h('details', {class: 'raw'}, h('summary', null, T.raw), h('pre', null, JSON.stringify(e, null, 2))));
   };
@@ -131,7 +136,7 @@ function fileTable(files) {
   const rank = {unreadable: 0, waiting: 1, live: 2, rotated: 3};
   const sorted = [...files].sort((a, b) => (rank[a.mode] ?? 4) - (rank[b.mode] ?? 4) || b.lag - a.lag || (a.path < b.path ? -1 : 1));
   return [table([T.path, T.f.source, T.mode_head, T.lag], sorted.slice(0, MOST_FILES).map((f) => [
-    h('span', {class: 'mono breakable'}, f.path, f.error ? h('span', {class: 'bad'}, f.error) : null), f.source, h('span', {class: 'mode ' + f.mode}, T.mode[f.mode] || f.mode), f.lag ? bytes(f.lag) : '0'])),
+    h('span', {class: 'mono breakable'}, f.path, f.error ? h('span', {class: 'bad'}, f.error) : null), f.source, h('span', {class: 'mode mode-' + f.mode}, T.mode[f.mode] || f.mode), f.lag ? bytes(f.lag) : '0'])),
   sorted.length > MOST_FILES ? h('p', {class: 'sub'}, `+ ${num(sorted.length - MOST_FILES)}`) : null];
 }
 
