@@ -16,6 +16,7 @@ async function go(focus) {
   const r = route();
   const view = VIEWS[r.path[0]];
   drawHeader(r.path[0]);
+  if (focus) { main.focus({preventScroll: true}); scrollTo(0, 0); } // at once: who is typing must not lose the place
   main.classList.add('changing');
   try {
     if (view) await view(main, r, mine.signal);
@@ -27,7 +28,6 @@ async function go(focus) {
     else { fill(main, failure(err, () => go())); }
   }
   main.classList.remove('changing');
-  if (focus) { main.focus({preventScroll: true}); scrollTo(0, 0); }
 }
 
 // connected tells when the daemon is away, and when it is back.

@@ -10,7 +10,9 @@ async function eventsView(main, route, signal) {
   let before = 0, held = [], paused = false, round = null, shown = 0;
 
   const older = async () => {
-    const page = await ask('list', {...want, before: String(before || ''), limit: '100'}, signal);
+    const mine = round;
+    const page = await ask('list', {...want, before: String(before || ''), limit: '100'}, mine.signal);
+    if (mine.signal.aborted) return 0;
     put(list, page.events.map((x) => eventRow(x, {withDay: true})));
     shown += page.events.length;
     before = page.before;
@@ -43,7 +45,7 @@ async function eventsView(main, route, signal) {
     want[name] = value;
     history.replaceState(null, '', '#/events' + query(want));
     clearTimeout(timer);
-    timer = setTimeout(() => start().catch((err) => fill(note, failure(err, start))), 250);
+    timer = setTimeout(() => start().catch((err) => { if (err.name !== 'AbortError') fill(note, failure(err, start)); }), 250);
   };
   const families = REPORT ? [...new Set(REPORT.overview.codes.map((c) => c.family))] : await familyNames(signal);
   fill(main, h('div', {class: 'head'}, h('h1', null, T.events), live), filterBar(want, families, changed), said, note, list, foot);
