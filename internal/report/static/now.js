@@ -85,7 +85,7 @@ function topCodes(o) {
         h('span', {class: 'line1'}, h('b', {class: 'mono'}, h('span', {class: 'family'}, c.family + '/'), c.code), level(c.level)),
         h('span', {class: 'title'}, title(c) || c.symbol || T.unknown_code(c.key)),
         hint(c) ? h('span', {class: 'hint'}, prose(hint(c))) : null),
-      h('span', {class: 'numbers'}, h('b', null, num(c.count)), spark(c.counts, colour.get(c.key)), h('span', null, [c.users ? T.users(c.users) : '', ago(c.last)].filter(Boolean).join(' · '))))))));
+      h('span', {class: 'numbers'}, h('b', null, num(c.count)), spark(c.counts, colour.get(c.key)), h('span', null, [c.users ? T.users(c.users) : '', REPORT ? moment(c.last) : ago(c.last)].filter(Boolean).join(' · '))))))));
 }
 
 function nothingNow(o, s, range) {

@@ -69,6 +69,8 @@ async function eventView(main, route, signal) {
       hints.length ? todo(T.todo, h('ol', {class: 'list hints'}, hints.map((s) => h('li', null, prose(s)))), e.event.code ? h('p', null, h('a', {class: 'more', href: to('code', ...e.event.code.split('/'))}, T.everything, ' →')) : null) : null,
       section(T.fields, factsOf(x)),
       h('details', {class: 'raw'}, h('summary', null, T.raw), h('pre', null, JSON.stringify(e, null, 2))));
+    const hit = main.querySelector('.log .hit');
+    if (hit) hit.parentElement.scrollTop = hit.offsetTop - (hit.parentElement.clientHeight - hit.clientHeight) / 2;
   };
   await show();
 }
@@ -93,7 +95,7 @@ function factsOf(x) {
   add('file', e.log.file ? h('span', {class: 'mono breakable'}, e.log.file.path + (x.line ? ':' + x.line : '')) : '');
   add('vendor_text', e.error?.message);
   add('inner', im.inner ? `${im.inner.code} ${im.inner.type || ''} ${im.inner.message || ''}` : '');
-  add('confidence', im.confidence ? `${T.confidence[im.confidence]}, ${T.because} ${(im.basis || []).join(', ')}` : '', im.alternatives ? `; ${T.instead} ${im.alternatives.join(', ')}` : '');
+  add('confidence', im.confidence ? `${T.confidence[im.confidence]}${lang === 'zh' ? '，' : ', '}${T.because}${lang === 'zh' ? '' : ' '}${(im.basis || []).map((b) => T.proof[b] || b).join(lang === 'zh' ? '、' : ', ')}` : '', im.alternatives ? `${lang === 'zh' ? '；' : '; '}${T.instead} ${im.alternatives.join(', ')}` : '');
   add('time', T.basis[im.time_basis] ? `${day(new Date(e['@timestamp']))} ${clock(new Date(e['@timestamp']))} (${T.basis[im.time_basis]})` : '');
   if (e.event.start) add('first', `${moment(e.event.start)} – ${moment(e.event.end)}`);
   add('subjects', im.subjects);
