@@ -259,6 +259,20 @@ var Embedded = sync.OnceValue(func() *Catalogue {
 	return c
 })
 
+// EmbeddedFamilies returns the ids of the embedded catalogue's families; it
+// decodes nothing.
+func EmbeddedFamilies() (ids []string) {
+	for line := range bytes.Lines(embedded) {
+		rest, ok := bytes.CutPrefix(line, []byte("family\t{\"family\":\""))
+		if !ok {
+			break
+		}
+		id, _, _ := bytes.Cut(rest, []byte{'"'})
+		ids = append(ids, string(id))
+	}
+	return ids
+}
+
 // EmbeddedVersion is the version of the embedded catalogue; it decodes nothing.
 func EmbeddedVersion() string { return fingerprint(embedded) }
 

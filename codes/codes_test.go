@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -34,5 +35,16 @@ func TestCatalogue(t *testing.T) {
 	}
 	if !bytes.Equal(data, embedded) {
 		t.Error("catalogue.tsv is stale: run go generate ./codes")
+	}
+}
+
+// TestEmbeddedFamilies holds the quick list of families against the real one.
+func TestEmbeddedFamilies(t *testing.T) {
+	var want []string
+	for _, f := range Embedded().Families() {
+		want = append(want, f.ID)
+	}
+	if got := EmbeddedFamilies(); !slices.Equal(got, want) || len(got) < 3 {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -59,12 +59,7 @@ func newScan() *cobra.Command {
 	return cmd
 }
 
-func familyIDs() (ids []string) {
-	for _, f := range codes.Embedded().Families() {
-		ids = append(ids, f.ID)
-	}
-	return ids
-}
+func familyIDs() []string { return codes.EmbeddedFamilies() }
 
 func (f *scanFlags) run(cmd *cobra.Command, args []string) error {
 	now := time.Now()

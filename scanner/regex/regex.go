@@ -13,12 +13,15 @@ import (
 
 // A Regexp is a compiled expression. It is safe for concurrent use.
 type Regexp struct {
-	expr  string
-	names []string
+	expr   string
+	parsed bool // what follows is known before the program is made
+	names  []string
+	text   bool // a match can begin only at the text's start
+
+	once  sync.Once
 	prog  []inst
 	start int
-	slots int  // of a match: two for each group
-	text  bool // a match can begin only at the text's start
+	slots int // of a match: two for each group
 	heads [256]uint8
 	least int // bytes that heads tells about: at most 3
 	std   func() *regexp.Regexp
@@ -47,34 +50,63 @@ type inst struct {
 	src   *syntax.Inst
 }
 
-// Compile parses an expression.
+// Compile parses an expression. What running it needs is made when it is first
+// run.
 func Compile(expr string) (*Regexp, error) {
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
-	r := &Regexp{expr: expr, names: tree.CapNames()}
-	prog, err := syntax.Compile(tree.Simplify())
-	if err != nil {
-		return nil, err
-	}
-	r.std = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
-	r.start, r.slots = prog.Start, max(prog.NumCap, 2)
-	r.text = prog.StartCond()&syntax.EmptyBeginText != 0
-	for i := range prog.Inst {
-		r.prog = append(r.prog, compileInst(&prog.Inst[i]))
-	}
-	r.first()
-	return r, nil
+	return &Regexp{expr: expr, parsed: true, names: tree.CapNames(), text: beginsText(tree)}, nil
 }
 
-// MustCompile is Compile for an expression that is known to be right.
-func MustCompile(expr string) *Regexp {
-	r, err := Compile(expr)
-	if err != nil {
-		panic(err)
+// MustCompile is for an expression that is known to be right; it is not even
+// parsed before it is used.
+func MustCompile(expr string) *Regexp { return &Regexp{expr: expr} }
+
+// ready makes the program.
+func (r *Regexp) ready() {
+	r.once.Do(func() {
+		tree, err := syntax.Parse(r.expr, syntax.Perl)
+		if err != nil {
+			panic("regex: " + err.Error())
+		}
+		names := tree.CapNames()
+		prog, err := syntax.Compile(tree.Simplify())
+		if err != nil {
+			panic("regex: " + err.Error())
+		}
+		r.std = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(r.expr) })
+		r.start, r.slots = prog.Start, 2*len(names)
+		if !r.parsed {
+			r.names, r.text = names, prog.StartCond()&syntax.EmptyBeginText != 0
+		}
+		r.prog = make([]inst, len(prog.Inst))
+		for i := range prog.Inst {
+			r.prog[i] = compileInst(&prog.Inst[i])
+		}
+		r.first()
+	})
+}
+
+// beginsText tells whether every match begins at the text's start.
+func beginsText(n *syntax.Regexp) bool {
+	switch n.Op {
+	case syntax.OpBeginText:
+		return true
+	case syntax.OpCapture:
+		return beginsText(n.Sub[0])
+	case syntax.OpConcat:
+		return beginsText(n.Sub[0])
+	case syntax.OpAlternate:
+		for _, sub := range n.Sub {
+			if !beginsText(sub) {
+				return false
+			}
+		}
+		return true
 	}
-	return r
+	return false
 }
 
 func compileInst(in *syntax.Inst) inst {
@@ -125,11 +157,16 @@ func wide(in *syntax.Inst) bool {
 func (r *Regexp) String() string { return r.expr }
 
 // SubexpNames returns the groups' names, as package regexp does.
-func (r *Regexp) SubexpNames() []string { return r.names }
+func (r *Regexp) SubexpNames() []string {
+	if !r.parsed {
+		r.ready()
+	}
+	return r.names
+}
 
 // SubexpIndex returns the number of the group with a name, or -1.
 func (r *Regexp) SubexpIndex(name string) int {
-	for i, n := range r.names {
+	for i, n := range r.SubexpNames() {
 		if n == name && name != "" {
 			return i
 		}
@@ -244,6 +281,7 @@ func (r *Regexp) Find(text string, from, to int, caps []int) []int {
 var machines = sync.Pool{New: func() any { return &machine{stack: make([]branch, 64)} }}
 
 func newMachine(r *Regexp, text string, caps []int) *machine {
+	r.ready()
 	m := machines.Get().(*machine)
 	m.r, m.text, m.caps, m.steps = r, text, caps, 0
 	return m
