@@ -31,8 +31,20 @@ var (
 
 // wrapped takes off what a collector put before the line: a tag, a time, or both.
 func (l *line) wrapped(raw string) {
-	rest := l.cut(raw, tagged)
+	rest := raw
+	if mayBeTagged(raw) {
+		rest = l.cut(raw, tagged)
+	}
 	l.text = l.cut(rest, timed)
+}
+
+// mayBeTagged is a quick look for what a tag must have.
+func mayBeTagged(raw string) bool {
+	if strings.HasPrefix(raw, "[pod/") || strings.IndexByte(raw[:min(len(raw), 64+41)], '|') >= 0 {
+		return true
+	}
+	space := strings.IndexByte(raw[:min(len(raw), 208)], ' ')
+	return space > 6 && raw[space-6] == '-'
 }
 
 // cut takes one prefix off and returns what is behind it.

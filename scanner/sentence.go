@@ -165,12 +165,7 @@ func (f *file) beside(text string, seen sight, objs []object, s *sentence, from 
 // shaped tells whether a part of a text has a shape; whole is what is seen in all
 // of it.
 func (f *file) shaped(text string, whole sight) bool {
-	if !slices.ContainsFunc(f.shapes, func(p pattern) bool { return whole.May(p.id) }) {
-		return false
-	}
-	seen := f.look.look(text)
-	defer seen.close()
-	return slices.ContainsFunc(f.shapes, func(p pattern) bool { return seen.Match(p.id) })
+	return slices.ContainsFunc(f.shapes, func(p pattern) bool { return whole.May(p.id) && p.MatchString(text) })
 }
 
 // toldBetter tells whether a sentence found alone is the text of an object that

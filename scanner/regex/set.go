@@ -13,11 +13,19 @@ import (
 type Set struct {
 	list   []*Regexp
 	size   int // expressions and groups
-	sieve  *sieve.Sieve
-	uses   [][]use  // of each literal
-	short  [][]byte // literals that would make the sieve coarse, and
+	long   sifted
+	short  sifted   // literals of three bytes, which would make the other sieve coarse
+	tiny   [][]byte // literals of one or two bytes, and
 	brief  [][]use  // their uses
 	always []int    // expressions without a literal
+}
+
+// Sifted literals and their uses.
+type sifted struct {
+	sieve *sieve.Sieve
+	texts []string
+	uses  [][]use
+	index map[string]int
 }
 
 // A use says that a match of an expression has a literal.
@@ -27,44 +35,46 @@ type use struct{ expr, back int }
 // texts, of which one may stand there in any case.
 func NewSet(list []*Regexp, groups ...[]string) *Set {
 	s := &Set{list: list, size: len(list) + len(groups)}
-	b := setBuilder{s: s, index: map[string]int{}}
 	for i, r := range list {
 		need := literals(r.expr)
 		if need == nil || r.text { // one look at the text's start costs less
 			s.always, need = append(s.always, i), nil
 		}
 		for _, l := range need {
-			b.add(l.text, use{i, l.back})
+			s.add(l.text, use{i, l.back})
 		}
 	}
 	for i, texts := range groups {
 		for _, t := range texts {
-			b.add(string(lowered(nil, t)), use{len(list) + i, 0})
+			s.add(string(lowered(nil, t)), use{len(list) + i, 0})
 		}
 	}
-	s.sieve = sieve.New(b.texts)
+	s.long.sieve, s.short.sieve = sieve.New(s.long.texts), sieve.New(s.short.texts)
 	return s
 }
 
-type setBuilder struct {
-	s     *Set
-	index map[string]int
-	texts []string
+func (s *Set) add(text string, u use) {
+	switch {
+	case len(text) >= sieve.Window:
+		s.long.add(text, u)
+	case len(text) == sieve.Window-1:
+		s.short.add(text, u)
+	default:
+		s.tiny, s.brief = append(s.tiny, []byte(text)), append(s.brief, []use{u})
+	}
 }
 
-func (b *setBuilder) add(text string, u use) {
-	s := b.s
-	if len(text) < sieve.Window {
-		s.short, s.brief = append(s.short, []byte(text)), append(s.brief, []use{u})
-		return
-	}
-	at, ok := b.index[text]
+func (x *sifted) add(text string, u use) {
+	at, ok := x.index[text]
 	if !ok {
-		at = len(b.texts)
-		b.index[text] = at
-		b.texts, s.uses = append(b.texts, text), append(s.uses, nil)
+		if x.index == nil {
+			x.index = map[string]int{}
+		}
+		at = len(x.texts)
+		x.index[text] = at
+		x.texts, x.uses = append(x.texts, text), append(x.uses, nil)
 	}
-	s.uses[at] = append(s.uses[at], u)
+	x.uses[at] = append(x.uses[at], u)
 }
 
 // Marks are what a set knows about one text. The zero value is ready to use, and
@@ -94,17 +104,24 @@ func (s *Set) Mark(m *Marks, text string) {
 	}
 	m.lower = append(lowered(m.lower[:0], text), beyond[:]...)
 	data := m.lower
-	for i, l := range s.short {
+	for i, l := range s.tiny {
 		if at := bytes.Index(data[:len(text)], l); at >= 0 {
 			m.note(s.brief[i], at)
 			m.note(s.brief[i], len(text))
 		}
 	}
-	for from := 0; from < len(text); {
-		n, next := s.sieve.Sift(data[from:], &m.places)
+	m.sift(&s.long, data)
+	if len(s.short.texts) > 0 {
+		m.sift(&s.short, data)
+	}
+}
+
+func (m *Marks) sift(x *sifted, data []byte) {
+	for from := 0; from < len(m.text); {
+		n, next := x.sieve.Sift(data[from:], &m.places)
 		for _, p := range m.places[:n] {
-			for h := s.sieve.First(data, from+int(p)); h.OK(); h = s.sieve.Next(data, h) {
-				m.note(s.uses[h.Literal], h.At)
+			for h := x.sieve.First(data, from+int(p)); h.OK(); h = x.sieve.Next(data, h) {
+				m.note(x.uses[h.Literal], h.At)
 			}
 		}
 		from += next
