@@ -72,9 +72,9 @@ func labels(t *testing.T, path string) (list []labelled) {
 	return list
 }
 
-var typeValue = regexp.MustCompile(`type"?: ?(-?\d+)`)
+var typeValue = regexp.MustCompile(`(?:type|code)"?: ?(-?\d+)`)
 
-// shown returns every value of a key "type" in a log: beside the objects that
+// shown returns every value of a key "type" or "code" in a log: beside the objects that
 // the page was given, the SDK prints some of its own.
 func shown(t *testing.T, path string) map[string]bool {
 	t.Helper()
@@ -121,8 +121,11 @@ func TestSDK(t *testing.T) {
 			undecided += u.Count
 		}
 		vendor := "easemob-web"
-		if strings.Contains(path, "agora") {
+		switch {
+		case strings.Contains(path, "agora"):
 			vendor = "agora-chat-web"
+		case strings.Contains(path, "jmessage"):
+			vendor = "jmessage-web"
 		}
 		for i := range got {
 			f := &got[i]
