@@ -80,17 +80,23 @@ func (f *scanFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	ann := annotator.New(set.codes, annotator.Options{Language: f.lang, Host: host()})
-	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
+	clear := progress(cmd.ErrOrStderr(), paths, &o.Reader)
+	out := bufio.NewWriterSize(behindBar{cmd.OutOrStdout(), clear}, 64<<10)
+	watched := terminal.Is(cmd.OutOrStdout())
 	printer := f.printer(ann, report.NewCollector(set.codes, set.redactor, host()), out, terminal.Of(cmd.OutOrStdout()))
 	worst := -1
-	progress(cmd.ErrOrStderr(), paths, &o.Reader)
 	report, err := pipeline.Scan(cmd.Context(), paths, o, func(x *finding.Finding) error {
 		if set.muted(x, now) {
 			return nil
 		}
 		worst = max(worst, codes.LevelRank(ann.Level(x)))
-		return printer.print(x)
+		err := printer.print(x)
+		if err == nil && watched {
+			err = out.Flush() // whole events, above the bar
+		}
+		return err
 	})
+	clear()
 	if err == nil {
 		err = printer.end(report)
 	}
@@ -200,10 +206,11 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// progress shows a bar on a terminal while large inputs are read.
-func progress(w io.Writer, paths []string, o *reader.Options) {
+// progress shows a bar on a terminal while large inputs are read. It returns
+// what takes the bar off, until more was read.
+func progress(w io.Writer, paths []string, o *reader.Options) (clear func()) {
 	if !terminal.Is(w) || slices.Contains(paths, "-") {
-		return
+		return func() {}
 	}
 	files, _ := reader.Files(paths, *o)
 	var total int64
@@ -212,11 +219,23 @@ func progress(w io.Writer, paths []string, o *reader.Options) {
 	}
 	const worthShowing = 64 << 20
 	if total < worthShowing {
-		return
+		return func() {}
 	}
 	bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true),
 		progressbar.OptionSetWidth(30), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 	o.Progress = func(n int64) { _ = bar.Add64(n) }
+	return func() { _ = bar.Clear() }
+}
+
+// behindBar writes to a terminal on which a bar may be.
+type behindBar struct {
+	w     io.Writer
+	clear func()
+}
+
+func (b behindBar) Write(p []byte) (int, error) {
+	b.clear()
+	return b.w.Write(p)
 }
 
 func host() annotator.Host {
