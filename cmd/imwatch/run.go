@@ -323,7 +323,7 @@ func (d *daemon) prepare(st *store.Store, set *ruleSet) (*prepared, error) {
 	p.run = pipeline.RunOptions{Scanner: set.scanner, Resolver: scan.Resolver, Metrics: d.metrics, Notice: d.notice, Drain: drainTime, Started: d.running.Store,
 		Muted: func(f *finding.Finding) bool { return set.muted(f, time.Now()) }}
 	for i, s := range c.Sources {
-		p.run.Files = append(p.run.Files, tailer.Source{Name: s.Name, Paths: s.Paths, Exclude: s.Exclude, StartAt: s.StartAt, MaxLine: s.MaxLineBytes, RotateWait: time.Duration(s.RotateWait), Links: s.FollowSymlinks})
+		p.run.Files = append(p.run.Files, tailer.Source{Name: s.Name, Paths: s.Paths, Exclude: s.Exclude, StartAt: s.StartAt, MaxLine: s.MaxLineBytes, RotateWait: time.Duration(s.RotateWait), Links: s.FollowSymlinks.All, Roots: s.FollowSymlinks.Roots, UTF16: s.Encoding == "utf-16"})
 		p.run.Sources = append(p.run.Sources, scan.Sources[i].Source)
 	}
 	if err := tailer.Check(p.run.Files); err != nil {

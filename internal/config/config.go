@@ -65,7 +65,7 @@ type Source struct {
 	Labels         map[string]string `yaml:"labels"`
 	MaxLineBytes   int               `yaml:"max_line_bytes"`
 	RotateWait     Duration          `yaml:"rotate_wait"`
-	FollowSymlinks bool              `yaml:"follow_symlinks"`
+	FollowSymlinks Symlinks          `yaml:"follow_symlinks"`
 	Place          Place             `yaml:"-"`
 }
 
@@ -289,6 +289,11 @@ func (k *checker) source(s *Source) {
 	}
 	if s.MaxLineBytes < 0 {
 		k.at(s.Place.path+".max_line_bytes", "max_line_bytes is negative", "leave it out for 1 MiB")
+	}
+	for _, root := range s.FollowSymlinks.Roots {
+		if !filepath.IsAbs(root) {
+			k.at(s.Place.path+".follow_symlinks", fmt.Sprintf("follow_symlinks: %q is no absolute path", root), "name directories that links may lead into, as [/data/logs]")
+		}
 	}
 }
 

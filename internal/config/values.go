@@ -9,6 +9,8 @@ import (
 
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/goccy/go-yaml"
 )
 
 // A valueError is about a value that is not what its key wants. The YAML
@@ -74,5 +76,30 @@ func (z *Size) UnmarshalYAML(b []byte) error {
 	} else {
 		*z = Size(n)
 	}
+	return nil
+}
+
+// Symlinks says where symbolic links may lead: out of a source's paths to
+// anywhere (true), to nowhere (false), or into the directories of a list.
+type Symlinks struct {
+	All   bool
+	Roots []string
+}
+
+// UnmarshalYAML reads true, false or a list of directories.
+func (l *Symlinks) UnmarshalYAML(b []byte) error {
+	switch strings.TrimSpace(string(b)) {
+	case "true":
+		*l = Symlinks{All: true}
+		return nil
+	case "false":
+		*l = Symlinks{}
+		return nil
+	}
+	var roots []string
+	if err := yaml.Unmarshal(b, &roots); err != nil {
+		return valueError{strings.TrimSpace(string(b)), "list of directories, nor true or false"}
+	}
+	*l = Symlinks{Roots: roots}
 	return nil
 }

@@ -99,7 +99,7 @@ func hidden(path, below string) bool {
 }
 
 // errLink is what a link out of the paths is refused with.
-var errLink = errors.New("a symbolic link that leads out of the source's paths is not followed\nhint: set follow_symlinks: true if that is wanted")
+var errLink = errors.New("a symbolic link that leads out of the source's paths is not followed\nhint: follow_symlinks: [DIRECTORY] lets links lead there")
 
 // open opens a regular file for reading, never waiting for the other end of a
 // pipe, and never through a link that leads out of the source's directories.

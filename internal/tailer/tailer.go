@@ -36,6 +36,7 @@ type Source struct {
 	MaxLine    int           // bytes of a line that are kept; default 1 MiB
 	RotateWait time.Duration // how long a rotated file must be quiet before it is given up; default 30 s
 	Links      bool          // follow symbolic links wherever they lead
+	UTF16      bool          // also without a byte order mark
 	Roots      []string      // further directories that they may lead into
 }
 

@@ -313,6 +313,18 @@ func TestNames(t *testing.T) {
 	f.want("1", "2", "3", "4", "5", "6")
 }
 
+// TestWideWithoutMark: where the configuration says so, no mark is needed.
+func TestWideWithoutMark(t *testing.T) {
+	f := following(t, "*.log")
+	f.src.UTF16 = true
+	f.put("little.log", "o\x00n\x00e\x00\n\x00t\x00")
+	f.put("big.log", "\x00t\x00w\x00o\x00\n")
+	f.start()
+	f.want("one", "two")
+	f.put("little.log", "h\x00r\x00\n\x00")
+	f.want("one", "two", "thr")
+}
+
 // TestWide follows UTF-16: texts in UTF-8, offsets of the file, also across a
 // restart and with a line that is too long.
 func TestWide(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 )
 
 // wide returns the byte order of a file that begins with UTF-16's byte order
-// mark, nil for any other. data stands at the offset.
+// mark, or is said to be UTF-16; nil for any other. data stands at the offset.
 func (g *generation) wide(data []byte) binary.ByteOrder {
 	head := g.head.bytes
 	if g.offset == 0 {
@@ -21,13 +21,17 @@ func (g *generation) wide(data []byte) binary.ByteOrder {
 		return binary.LittleEndian
 	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
 		return binary.BigEndian
+	case g.src.UTF16 && len(head) > 0 && head[0] == 0:
+		return binary.BigEndian
+	case g.src.UTF16:
+		return binary.LittleEndian
 	}
 	return nil
 }
 
 // offerWide hands on UTF-16 as UTF-8; offsets stay those of the file.
 func (g *generation) offerWide(data []byte, order binary.ByteOrder, full, final bool, handle Handler) (r result) {
-	if g.offset == 0 && len(data) >= 2 {
+	if g.offset == 0 && (bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff})) {
 		g.advance(data[:2])
 		data = data[2:]
 	}
