@@ -28,6 +28,8 @@ type generation struct {
 	key      identity
 	f        *os.File           // nil when closed
 	pipe     bool               // a named pipe: what is read of it cannot be read twice
+	turned   chan struct{}      // a turn has taken what a pipe held
+	over     chan struct{}      // closed with the pipe
 	pending  []byte             // read from it, and not consumed
 	maybe    []finding.Position // whose content a compressed file may hold
 	packed   bool               // the file is a .gz of it, read from its decompressed beginning
@@ -91,6 +93,9 @@ func (g *generation) close() {
 	if g.f != nil {
 		g.f.Close()
 		g.f = nil
+		if g.over != nil {
+			close(g.over)
+		}
 	}
 }
 

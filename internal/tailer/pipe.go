@@ -22,10 +22,43 @@ func (s *source) pipe(path string, info os.FileInfo) bool {
 // so there is no place in it to go on from.
 func (t *tailer) adoptPipe(s *source, path string, key identity, f *os.File) {
 	g := newGeneration(s, path, key, f)
-	g.pipe = true
+	g.pipe, g.turned, g.over = true, make(chan struct{}, 1), make(chan struct{})
 	t.byPath[path] = g
 	t.add(g)
-	t.enqueue(g)
+	t.waits.Go(func() { g.await(t.filled) })
+}
+
+// await says whenever there is something in a pipe, and then waits until a turn
+// has taken it. The kernel gives no file notification of pipes.
+func (g *generation) await(filled chan<- *generation) {
+	c, err := g.f.SyscallConn()
+	for err == nil {
+		err = c.Read(func(fd uintptr) bool {
+			n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+			return n > 0 || err != nil
+		})
+		if err != nil {
+			return // it was closed
+		}
+		select {
+		case filled <- g:
+		case <-g.over:
+			return
+		}
+		select {
+		case <-g.turned:
+		case <-g.over:
+			return
+		}
+	}
+}
+
+// sipped lets await look again.
+func (g *generation) sipped() {
+	select {
+	case g.turned <- struct{}{}:
+	default:
+	}
 }
 
 // openPipe opens both ends, so that no writer meets an end without a reader and

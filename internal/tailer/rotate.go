@@ -573,6 +573,8 @@ func (t *tailer) sourceByName(name string) *source {
 	return nil
 }
 
+var errBomb = fmt.Errorf("comes out %d times larger than it is stored: not read further", maxRatio)
+
 // Bounds of what is taken out of one compressed file.
 const (
 	maxUnpacked = 16 << 30
@@ -676,7 +678,7 @@ func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r 
 			return result{err: err}
 		}
 		if out > limit {
-			return result{err: fmt.Errorf("comes out %d times larger than it is stored: not read further", maxRatio)}
+			return result{err: errBomb}
 		}
 		before := g.offset
 		r = g.offer(buf, !end, final && end, handle)

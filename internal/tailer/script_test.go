@@ -31,6 +31,7 @@ import (
 //	put NAME TEXT             write to what is held
 //	cp, mv, ln, ln -s A B     rm FILE, mkdir DIR, mkfifo FILE, chmod MODE FILE
 //	truncate FILE SIZE        gzip FILE, as gzip(1) does it
+//	zeros FILE SIZE           a compressed file of so many NULs
 //	fill FILE N TEXT          append N times TEXT and its number, one a line
 //
 // and what must come of it, each with time to come:
@@ -171,6 +172,8 @@ func (s *script) run(w []string) {
 		s.must(os.Truncate(path(1), int64(number(2))))
 	case "gzip":
 		s.gzip(path(1))
+	case "zeros":
+		s.zeros(path(1), number(2))
 	case "age":
 		old := time.Now().Add(-time.Duration(number(2)) * time.Hour)
 		s.must(os.Chtimes(path(1), old, old))
@@ -228,6 +231,21 @@ func (s *script) gzip(path string) {
 	s.must(os.Chtimes(path+".gz", info.ModTime(), info.ModTime()))
 	s.must(os.Remove(path))
 }
+
+// zeros writes a compressed file that comes out as nothing but NULs.
+func (s *script) zeros(path string, n int) {
+	f, err := os.Create(path)
+	s.must(err)
+	z := gzip.NewWriter(f)
+	_, err = io.CopyN(z, zero{}, int64(n))
+	s.must(err)
+	s.must(z.Close())
+	s.must(f.Close())
+}
+
+type zero struct{}
+
+func (zero) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 // count waits for so many lines, all of them different.
 func (s *script) count(n int) {

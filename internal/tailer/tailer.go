@@ -21,6 +21,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -124,6 +125,8 @@ type tailer struct {
 	took     time.Duration // the last one
 	idle     int           // workers
 	turns    chan turn
+	filled   chan *generation // pipes
+	waits    sync.WaitGroup   // for who waits for them
 	ended    chan turn
 	swept    bool // once
 	orphaned bool // some positions' files could not be looked for yet
@@ -218,6 +221,7 @@ func (x *Tailer) Files(ctx context.Context) []Status {
 func (t *tailer) run(ctx context.Context) error {
 	defer close(t.over)
 	t.turns, t.ended = make(chan turn, t.o.Workers), make(chan turn, t.o.Workers)
+	t.filled = make(chan *generation)
 	for range t.o.Workers {
 		go t.work(ctx)
 	}
@@ -234,6 +238,7 @@ func (t *tailer) run(ctx context.Context) error {
 	for _, g := range t.all {
 		g.close()
 	}
+	t.waits.Wait()
 	return err
 }
 
@@ -272,6 +277,8 @@ func (t *tailer) schedule(ctx context.Context) error {
 				t.notice("warn", "the kernel's queue of file notifications ran over; looking at every file now")
 			}
 			t.soon(0)
+		case g := <-t.filled:
+			t.enqueue(g)
 		case <-t.sweeper.C:
 			t.sweepAt = time.Now().Add(t.interval()) // soon, called meanwhile, may want it earlier
 			t.sweep()
@@ -459,6 +466,9 @@ func (t *tailer) tick() {
 func (t *tailer) end(x turn) error {
 	g, r := x.g, x.res
 	g.busy = false
+	if g.pipe {
+		g.sipped()
+	}
 	if r.opened {
 		t.held++
 		t.room()
@@ -467,7 +477,7 @@ func (t *tailer) end(x turn) error {
 	case r.fatal != nil:
 		return r.fatal
 	case r.err != nil:
-		if g.packed && g.retry.tries >= maxTries {
+		if g.packed && (g.retry.tries >= maxTries || errors.Is(r.err, errBomb)) {
 			t.damaged(g, r.err)
 			return nil
 		}

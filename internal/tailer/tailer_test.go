@@ -1,6 +1,7 @@
 package tailer
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -29,6 +30,7 @@ type follow struct {
 	last    map[string]finding.Position
 	losses  []finding.Loss
 	reread  time.Time
+	sweep   time.Duration
 	x       *Tailer
 	stop    func()
 }
@@ -75,7 +77,7 @@ func (f *follow) start() {
 		positions = append(positions, p)
 	}
 	var err error
-	f.x, err = New(Options{Sources: []Source{f.src}, Positions: positions, Sweep: 50 * time.Millisecond, Poll: 50 * time.Millisecond, Notice: func(_, text string) {
+	f.x, err = New(Options{Sources: []Source{f.src}, Positions: positions, Sweep: cmp.Or(f.sweep, 50*time.Millisecond), Poll: 50 * time.Millisecond, Notice: func(_, text string) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.notices = append(f.notices, text)
@@ -311,6 +313,24 @@ func TestNames(t *testing.T) {
 	f.must(os.Link(f.path("-rf.log"), f.path("hard.log")))
 	f.put("hard.log", "6\n")
 	f.want("1", "2", "3", "4", "5", "6")
+}
+
+// TestPipe: what comes through a pipe is seen without a sweep; when it goes, what
+// waited for it goes too.
+func TestPipe(t *testing.T) {
+	f := following(t, "in.pipe")
+	f.sweep = time.Hour
+	f.must(syscall.Mkfifo(f.path("in.pipe"), 0o644))
+	routines := runtime.NumGoroutine()
+	f.start()
+	for i := range 3 {
+		f.put("in.pipe", fmt.Sprintf("%d\n", i)) // a writer of its own each time
+	}
+	f.want("0", "1", "2")
+	f.stop()
+	if n := runtime.NumGoroutine(); n > routines {
+		t.Errorf("%d goroutines were %d", n, routines)
+	}
 }
 
 // TestWideWithoutMark: where the configuration says so, no mark is needed.
