@@ -22,8 +22,8 @@ import (
 
 // empty says why a source has no file that can be read: for each of its
 // patterns what is there, its mode, who we are, and what would help. It is one
-// warning; "" when there is nothing to warn of.
-func empty(s *config.Source, files []tailer.Status) string {
+// warning; "" when there is nothing to warn of. path is the configuration's, or "".
+func empty(s *config.Source, files []tailer.Status, path string) string {
 	readable := false
 	var refused []string
 	for _, f := range files {
@@ -60,7 +60,10 @@ func empty(s *config.Source, files []tailer.Status) string {
 	if len(what) == 0 {
 		return ""
 	}
-	hints = append(slices.Compact(hints), "all of them: imwatch check -c FILE --user "+me()+", as root")
+	hints = slices.Compact(hints)
+	if path != "" && strings.Contains(strings.Join(hints, " "), "sudo ") {
+		hints = append(hints, fmt.Sprintf("every file that is refused: sudo imwatch check -c %s --user %s", quote(path), me()))
+	}
 	return fmt.Sprintf("source %s: no readable file; %s; we are %s\nhint: %s", s.Name, strings.Join(what, "; "), whoami(), strings.Join(hints, "\nhint: "))
 }
 

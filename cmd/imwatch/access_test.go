@@ -54,22 +54,22 @@ func TestEmpty(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "there"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	got := empty(s, nil)
+	got := empty(s, nil, "")
 	for _, want := range []string{"source chat: ", filepath.Join(dir, "there") + " (drwxr-x---, owner ", "the deepest existing part is " + dir + " (", "we are " + me() + " (uid ", "hint: files that appear there later are followed"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q lacks %q", got, want)
 		}
 	}
-	if got := empty(s, []tailer.Status{{Source: "other", Mode: "live"}}); got == "" {
+	if got := empty(s, []tailer.Status{{Source: "other", Mode: "live"}}, ""); got == "" {
 		t.Error("another source's file silences the warning")
 	}
-	if got := empty(s, []tailer.Status{{Source: "chat", Mode: "live"}}); got != "" {
+	if got := empty(s, []tailer.Status{{Source: "chat", Mode: "live"}}, ""); got != "" {
 		t.Errorf("with a file it warns %q", got)
 	}
 	path := filepath.Join(dir, "there", "it's.log")
 	put(t, path, "x\n")
-	got = empty(s, []tailer.Status{{Source: "chat", Mode: "unreadable", Path: path}})
-	for _, want := range []string{"1 file is refused, for example " + path + " (-rw-", "hint: sudo setfacl -R -m u:" + me() + ":rX,d:u:" + me() + ":rX '"} {
+	got = empty(s, []tailer.Status{{Source: "chat", Mode: "unreadable", Path: path}}, "/etc/x.yaml")
+	for _, want := range []string{"1 file is refused, for example " + path + " (-rw-", "hint: sudo setfacl -R -m u:" + me() + ":rX,d:u:" + me() + ":rX '", "sudo imwatch check -c '/etc/x.yaml' --user " + me()} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q lacks %q", got, want)
 		}

@@ -384,7 +384,7 @@ func (d *daemon) ready(ctx context.Context, set *ruleSet, first bool) func() {
 				return
 			}
 			for i := range set.config.Sources {
-				if text := empty(&set.config.Sources[i], files); text != "" {
+				if text := empty(&set.config.Sources[i], files, d.config); text != "" {
 					d.notice("warn", text)
 				}
 			}
