@@ -86,5 +86,5 @@ async function userView(main, route, signal) {
     row.querySelector('.user')?.remove();
     items.push(row);
   }
-  fill(main, h('p', {class: 'crumb'}, T.timeline), h('h1', {class: 'breakable'}, T.timeline_of(user)), h('p', {class: 'sub'}, T.count(events.length)), arrows(h('ol', {class: 'events timeline'}, items)));
+  fill(main, h('p', {class: 'crumb'}, T.timeline), h('h1', {class: 'breakable'}, T.timeline_of(user)), h('p', {class: 'sub'}, `${T.count(events.length)}. ${REPORT ? '' : T.repeats}`), arrows(h('ol', {class: 'events timeline'}, items)));
 }

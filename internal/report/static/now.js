@@ -39,7 +39,7 @@ async function nowView(main, route, signal) {
 }
 
 function lead(o, range) {
-  const facts = [T.codes(o.codes.length), o.users ? T.users(o.users) : '', o.latest && !REPORT ? T.newest(ago(o.latest)) : ''].filter(Boolean).join(' · ');
+  const facts = [o.total ? T.codes(o.codes.length) : '', o.users ? T.users(o.users) : '', o.latest && !REPORT ? T.newest(ago(o.latest)) : ''].filter(Boolean).join(' · ');
   return [
     h('div', null, h('h1', null, h('span', {class: 'big'}, num(o.total)), ' ', h('span', null, T.count(o.total).replace(/^[\d.,]+ /, '')), ' ', h('span', {class: 'range-said'}, T.in_range[range])),
       h('p', {class: 'sub'}, facts, o.partial ? ' · ' + T.partial : '')),
