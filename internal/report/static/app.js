@@ -66,7 +66,7 @@ let finding = null;
 async function find() {
   finding?.abort();
   finding = new AbortController();
-  const q = search.value.trim();
+  const q = search.value.trim().replace(/^\/+/, ''); // the key that leads here
   if (!q) { results.hidden = true; return; }
   try {
     const hits = await ask('find', {q}, finding.signal);
