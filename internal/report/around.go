@@ -67,7 +67,7 @@ func around(path string, f *finding.Finding, n int, red *redact.Redactor) (*Arou
 	if err != nil {
 		return nil, fmt.Errorf("the lines around it in %s: %w", path, err)
 	}
-	clean := func(s string) string { return redact.Clean(red.Text(s), 4<<10) }
+	clean := func(s string) string { return redact.Clean(red.Text(s), mostLine) }
 	if len(behind) == 0 || !sameLine(clean(behind[0]), f) {
 		return nil, fmt.Errorf("%s no longer has this line at byte %d", path, f.Offset)
 	}
@@ -80,6 +80,9 @@ func around(path string, f *finding.Finding, n int, red *redact.Redactor) (*Arou
 	}
 	return a, nil
 }
+
+// mostLine bounds what is shown of one line, in bytes.
+const mostLine = 1 << 10
 
 // sameLine tells whether a line is the one an event was made of: what is kept of
 // it may be cut, and begin later in a long block.
