@@ -44,6 +44,7 @@ server.listen(0, '127.0.0.1', async () => {
     scenario = what
     answers = { sync_check: { code: 0 }, [event]: answer }
     const end = () => setTimeout(done, 30)
+    setTimeout(done, 3000)
     call().onSuccess(end).onFail(e => { log(e); end() }).onTimeout(end)
   })
   const init = () => im.init({ appkey: '4f7aef34fb361292c566a1cd', random_str: '022cd9fd995849b58b3ef0e943421ed9', signature: 'E422A978DE37196588531CD0C42010B5', timestamp: 1700000000000, flag: 0 })
@@ -61,9 +62,9 @@ server.listen(0, '127.0.0.1', async () => {
     ['s_across_single_text', () => im.sendSingleMsg({ target_username: 'u2', content: 'hi' }), [[880203, 'target user not exist'], [880206, 'length of message exceed limit'], [880207, 'user in blacklist'], [880208, 'message is sensitive'], [880209, 'beyond the frequency limit']]],
     ['send_group_msg', () => im.sendGroupMsg({ target_gid: '1001', content: 'hi' }), [[880204, 'target group not exist'], [880205, 'user not in group'], [880212, 'can not chat while silent']]],
     ['create_group', () => im.createGroup({ group_name: 'g', group_description: 'd' }), [[880402, 'not permitted to create group'], [880403, 'amount of group exceed limit']]],
-    ['add_group_member', () => im.addGroupMembers({ gid: '1001', member_usernames: [{ username: 'u9' }] }), [[880604, 'user not permitted add member to group'], [880607, 'repeated added']]],
+    ['add_across_group_member', () => im.addGroupMembers({ gid: '1001', member_usernames: [{ username: 'u9' }] }), [[880604, 'user not permitted add member to group'], [880607, 'repeated added']]],
     ['get_groups_list', () => im.getGroups(), [[882004, 'auth fail']]],
-    ['enter_chatroom', () => im.enterChatroom({ id: '5' }), [[881503, 'chatroom not exist'], [881507, 'member has in the chatroom']]],
+    ['join_room', () => im.enterChatroom({ id: '5' }), [[881503, 'chatroom not exist'], [881507, 'member has in the chatroom']]],
   ]
   for (const [event, call, refusals] of requests)
     for (const [code, message] of refusals) await run(event + ': ' + message, event, { code, message }, call)
