@@ -92,7 +92,7 @@ func inEncodings(anchors []anchor) []anchor {
 		if !slices.ContainsFunc([]byte(a.lit), func(c byte) bool { return c >= 0x80 }) {
 			continue
 		}
-		forms := make([]string, 5)
+		forms := make([]string, 7)
 		forms[0], _ = simplifiedchinese.GB18030.NewEncoder().String(a.lit) // empty where it has none
 		for _, r := range a.lit {
 			if r < 0x80 {
@@ -106,6 +106,8 @@ func inEncodings(anchors []anchor) []anchor {
 			for _, c := range []byte(string(r)) {
 				forms[3] += fmt.Sprintf("%%%02x", c)
 				forms[4] += fmt.Sprintf("%%%02X", c)
+				forms[5] += fmt.Sprintf("%%25%02x", c) // twice
+				forms[6] += fmt.Sprintf("%%25%02X", c)
 			}
 		}
 		for _, lit := range forms {
