@@ -25,6 +25,7 @@ import (
 type File struct {
 	Group     string     `yaml:"group"`
 	Families  []string   `yaml:"families"` // the first one is meant where a line proves only the group
+	InnerOf   string     `yaml:"inner_of"` // the group whose errors carry these as their cause
 	About     string     `yaml:"about"`
 	Words     []Word     `yaml:"words"`
 	Shapes    []Shape    `yaml:"shapes"`

@@ -26,13 +26,37 @@ func (s *Scanner) evaluate(b *block) *Block {
 			out.Matches = append(out.Matches, f.matches(text, seen)...)
 		}
 	}
-	if len(out.Matches) == 0 {
+	if out.Matches = hang(out.Matches); len(out.Matches) == 0 {
 		return nil
 	}
 	for i := range out.Matches {
 		s.capture(&out.Matches[i], text, seen)
 	}
 	return out
+}
+
+// hang makes what a server answered the cause of the error that an SDK made of
+// it, where a block has both.
+func hang(list []Match) []Match {
+	return slices.DeleteFunc(list, func(m Match) bool {
+		to := m.Rule.File.InnerOf
+		if to == "" {
+			return false
+		}
+		for i := range list {
+			o := &list[i]
+			if o.Group != to || !o.Proven() && o.Bare {
+				continue
+			}
+			in := &o.Inner
+			for *in != nil {
+				in = &(*in).Cause
+			}
+			*in = &Inner{Code: m.Code, Text: m.Text, Families: m.Families}
+			return true
+		}
+		return false
+	})
 }
 
 // A finding in the making: where it stands and what speaks for it.

@@ -84,7 +84,7 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 		m.Rule = f.sentenceRule()
 	}
 	if c.inner != nil {
-		m.Inner = &Inner{c.inner.code, c.inner.text}
+		m.Inner = &Inner{Code: c.inner.code, Text: c.inner.text}
 	}
 	m.Families, m.Proved = f.order(t)
 	// A number that is a status elsewhere: in an error object, or with the text of

@@ -53,7 +53,22 @@ type Match struct {
 }
 
 // Inner is the cause that stands inside a nested error.
-type Inner struct{ Code, Text string }
+type Inner struct {
+	Code, Text string
+	Families   []string // nil: those of the match; else what a server had answered
+	Cause      *Inner   // and inside that one
+}
+
+// String names the cause and the causes inside it, outermost first.
+func (in *Inner) String() string {
+	if in == nil {
+		return ""
+	}
+	if in.Cause != nil {
+		return in.Code + " caused by " + in.Cause.String()
+	}
+	return in.Code
+}
 
 // New compiles rules against a catalogue. It refuses a rule that has no
 // literal for the prefilter, and a rule of the user's that fails its own

@@ -183,7 +183,7 @@ func TestShapes(t *testing.T) {
 					m := &b.Matches[i]
 					code, sure := m.Code, m.Confidence()
 					if m.Inner != nil {
-						code += " caused by " + m.Inner.Code
+						code += " caused by " + m.Inner.String()
 					}
 					if !m.Proven() {
 						sure = "undecided"

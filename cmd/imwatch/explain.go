@@ -12,6 +12,7 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/internal/config"
+	"github.com/imwatch/imwatch/internal/annotator"
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/redact"
 	"github.com/imwatch/imwatch/internal/resolver"
@@ -276,8 +277,8 @@ func (x *explainer) finding(f *finding.Finding) {
 		said = fmt.Sprintf("%s/%s，把握 %s，依据：%s", f.Family, f.Code, map[string]string{"high": "高", "medium": "中", "low": "低"}[f.Confidence], strings.Join(f.Basis, "、"))
 	}
 	fmt.Fprintln(x.w, x.style.Paint(terminal.Dim, terminal.Cut(said, x.style.Width)))
-	if f.Inner != nil {
-		if e := x.cat.Entry(f.Family, f.Inner.Code, ""); e != nil {
+	for in := f.Inner; in != nil; in = in.Cause {
+		if e := x.cat.Find(in.Family, in.Code, codes.Printed{HTTP: annotator.Printed(f).HTTP, Text: in.Text}); e != nil {
 			word := "caused by"
 			if x.langs[0] == "zh" {
 				word = "起因"
@@ -285,7 +286,7 @@ func (x *explainer) finding(f *finding.Finding) {
 			fmt.Fprintln(x.w, x.style.Paint(terminal.Dim, terminal.Cut(fmt.Sprintf("%s %s %s: %s", word, e.Code, e.Symbol, e.In(x.langs[0]).Title), x.style.Width)))
 		}
 	}
-	if e := x.cat.Entry(f.Family, f.Code, f.Symbol); e != nil {
+	if e := annotator.Entry(x.cat, f); e != nil {
 		x.entry(e, nil)
 		return
 	}

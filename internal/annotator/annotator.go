@@ -37,7 +37,12 @@ type Annotator struct {
 	texts map[textKey]*text
 }
 
-type textKey struct{ family, code, symbol string }
+// textKey names a text: a code and its symbol, and which of its entries and which
+// cause of another family fit to what was printed.
+type textKey struct {
+	family, code, symbol string
+	variant, cause       int
+}
 
 // text is what the catalogue says about a code, as JSON, encoded once.
 type text struct {
@@ -72,7 +77,11 @@ func (a *Annotator) Fields(dst []Field, f *finding.Finding) []Field {
 }
 
 func (a *Annotator) text(f *finding.Finding) *text {
-	key := textKey{family: f.Family, code: f.Code, symbol: f.Symbol}
+	p := Printed(f)
+	key := textKey{family: f.Family, code: f.Code, symbol: f.Symbol, variant: a.cat.Variant(f.Family, f.Code, p), cause: -1}
+	if in := f.Cause(); in != nil && in.Family != f.Family {
+		key.cause = a.cat.Variant(in.Family, in.Code, codes.Printed{HTTP: p.HTTP, Text: in.Text})
+	}
 	if f.Family == "" {
 		key.symbol = f.Action
 	}
@@ -92,6 +101,41 @@ func (a *Annotator) text(f *finding.Finding) *text {
 	return t
 }
 
+// Printed is what a finding's line says beside its code.
+func Printed(f *finding.Finding) codes.Printed {
+	status, _ := strconv.Atoi(f.Fields["http_status"]) // 0 where none was captured
+	return codes.Printed{Symbol: f.Symbol, HTTP: status, Text: f.Text}
+}
+
+// Entry returns the catalogue's entry for a finding, refined by what a server had
+// answered where the line says that too; nil for a code that it does not have.
+func Entry(cat *codes.Catalogue, f *finding.Finding) *codes.Entry {
+	p := Printed(f)
+	e := cat.Find(f.Family, f.Code, p)
+	in := f.Cause()
+	if e == nil || in == nil || in.Family == f.Family {
+		return e
+	}
+	cause := cat.Find(in.Family, in.Code, codes.Printed{HTTP: p.HTTP, Text: in.Text})
+	if cause == nil {
+		return e
+	}
+	refined := *e
+	refined.EN, refined.ZH = refine(e.EN, cause.EN, ": "), refine(e.ZH, cause.ZH, "：")
+	return &refined
+}
+
+// refine puts what a server's answer says before what the SDK made of it.
+func refine(outer, inner codes.Text, colon string) codes.Text {
+	const most = 4 // hints; the first are the server's
+	outer.Title += colon + inner.Title
+	outer.Meaning = inner.Meaning + " " + outer.Meaning
+	outer.Causes = inner.Causes
+	outer.Hints = slices.Concat(inner.Hints, outer.Hints)
+	outer.Hints = outer.Hints[:min(most, len(outer.Hints))]
+	return outer
+}
+
 func (a *Annotator) languages() []string {
 	if a.o.Language == "both" {
 		return []string{"en", "zh"}
@@ -103,7 +147,7 @@ func (a *Annotator) languages() []string {
 }
 
 func (a *Annotator) encode(f *finding.Finding) *text {
-	e := a.cat.Entry(f.Family, f.Code, f.Symbol)
+	e := Entry(a.cat, f)
 	langs := a.languages()
 	switch f.Action {
 	case finding.Lost:
@@ -273,16 +317,7 @@ func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
 	o.str("confidence", f.Confidence)
 	o.strs("basis", f.Basis)
 	o.strs("alternatives", f.Alternatives)
-	if in := f.Inner; in != nil {
-		o.sub("inner", func(o *object) {
-			o.str("family", in.Family)
-			o.str("code", in.Code)
-			if e := a.cat.Entry(in.Family, in.Code, in.Symbol); e != nil {
-				o.str("type", e.Symbol)
-			}
-			o.str("message", in.Text)
-		})
-	}
+	a.inner(o, f.Inner)
 	if f.Action == finding.Storm {
 		if f.Subjects > maxSubjects {
 			o.str("subjects", strconv.Itoa(maxSubjects)+"+")
@@ -304,6 +339,21 @@ func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
 	for _, p := range t.im[:min(parts, len(t.im))] {
 		o.join(p)
 	}
+}
+
+func (a *Annotator) inner(o *object, in *finding.Inner) {
+	if in == nil {
+		return
+	}
+	o.sub("inner", func(o *object) {
+		o.str("family", in.Family)
+		o.str("code", in.Code)
+		if e := a.cat.Entry(in.Family, in.Code, in.Symbol); e != nil {
+			o.str("type", e.Symbol)
+		}
+		o.str("message", in.Text)
+		a.inner(o, in.Cause)
+	})
 }
 
 func (a *Annotator) subjects(root *object, f *finding.Finding) {

@@ -63,10 +63,11 @@ func TestEvent(t *testing.T) {
 		"@timestamp": "2026-11-20T08:00:01.123Z", "log.level": "error", "log.file.path": "/var/log/im.log", "log.offset": "0",
 		"event.kind": "event", "event.action": "im.error", "event.code": "easemob-web/1", "event.created": "2026-11-20T09:00:00.000Z",
 		"error.code": "1", "error.type": "WEBIM_CONNCTION_OPEN_ERROR", "error.message": "login failed",
-		"im.family": "easemob-web", "im.group": "webim", "im.vendor": "easemob", "im.platform": "web", "im.title": "Login failed", "im.title_zh": "登录失败",
+		"im.family": "easemob-web", "im.group": "webim", "im.vendor": "easemob", "im.platform": "web", "im.title": "Login failed: User name or password is wrong", "im.title_zh": "登录失败：用户名或密码错误",
 		"im.confidence": "high", "im.inner.code": "17", "im.inner.type": "WEBIM_CONNCTION_AJAX_ERROR", "im.count": "1", "im.category": "auth", "im.owner": "backend",
 		"im.time_basis": "no_zone", "user.id": "bob", "client.address": "203.0.113.7", "rule.id": "webim-object", "service.name": "gateway", "host.name": "web1", "host.id": "h1", "labels.env": "test",
-		"message": "easemob-web 1 WEBIM_CONNCTION_OPEN_ERROR: Login failed",
+		"message": "easemob-web 1 WEBIM_CONNCTION_OPEN_ERROR: Login failed: User name or password is wrong",
+		"im.inner.inner.family": "easemob-rest", "im.inner.inner.code": "invalid_grant", "im.inner.inner.message": "invalid password",
 	} {
 		if got := at(event, path); got != want {
 			t.Errorf("%s is %q, want %q", path, got, want)

@@ -23,8 +23,8 @@ func (a *Annotator) Text(f *finding.Finding, s terminal.Style) string {
 		}
 	}
 	code := f.Family + "/" + f.Code
-	if f.Inner != nil {
-		code += " ← " + f.Inner.Code
+	for in := f.Inner; in != nil; in = in.Cause {
+		code += " ← " + in.Code
 	}
 	rest := 2 + terminal.Width(when) + 2 + len(t.level) + 2 + terminal.Width(code)
 	where := redact.Terminal(f.Path)

@@ -52,5 +52,30 @@ type Finding struct {
 	Files      []string  `json:",omitzero"`
 }
 
-// Inner is the cause inside a nested error.
-type Inner struct{ Family, Code, Symbol, Text string }
+// Inner is the cause inside a nested error. Its own cause is of another family:
+// what a server had answered.
+type Inner struct {
+	Family, Code, Symbol, Text string
+	Cause                      *Inner `json:",omitzero"`
+}
+
+// String names the cause and the causes inside it, outermost first.
+func (in *Inner) String() string {
+	if in == nil {
+		return ""
+	}
+	name := in.Family + "/" + in.Code + " " + in.Text
+	if in.Cause != nil {
+		name += " caused by " + in.Cause.String()
+	}
+	return name
+}
+
+// Cause returns the deepest cause of a finding, nil where it has none.
+func (f *Finding) Cause() *Inner {
+	in := f.Inner
+	for in != nil && in.Cause != nil {
+		in = in.Cause
+	}
+	return in
+}

@@ -122,13 +122,32 @@ func (r *Resolver) Resolve(s *Source, b *scanner.Block, p Proven, at Place) (lis
 		f.Code, f.Symbol, f.Rule = m.Code, m.Symbol, m.Rule.ID
 		f.Text = r.clean(m.Text, maxText)
 		if m.Inner != nil {
-			f.Inner = &finding.Inner{Family: f.Family, Code: m.Inner.Code, Text: r.clean(m.Inner.Text, maxText)}
+			f.Inner = r.inner(m.Inner, f.Family)
 		}
 		f.Fields = r.fields(s, m.Fields)
 		f.ID = id(at.Origin, strconv.FormatInt(at.Offset, 10), strconv.Itoa(i))
 		list = append(list, f)
 	}
 	return list
+}
+
+// inner makes the causes of a finding; one of another group is of the finding's
+// own vendor.
+func (r *Resolver) inner(in *scanner.Inner, family string) *finding.Inner {
+	out := &finding.Inner{Family: family, Code: in.Code, Text: r.clean(in.Text, maxText)}
+	if len(in.Families) > 0 {
+		out.Family = in.Families[0]
+		for _, id := range in.Families {
+			if own, f := r.cat.Family(family), r.cat.Family(id); own != nil && f != nil && own.Vendor == f.Vendor {
+				out.Family = id
+				break
+			}
+		}
+	}
+	if in.Cause != nil {
+		out.Cause = r.inner(in.Cause, family)
+	}
+	return out
 }
 
 func (s *Source) min() string {
@@ -191,7 +210,7 @@ func (r *Resolver) action(m *scanner.Match) string {
 		return finding.Unknown
 	}
 	for _, id := range m.Families {
-		if e := r.cat.Entry(id, m.Code, m.Symbol); e != nil {
+		if e := r.cat.Find(id, m.Code, codes.Printed{Symbol: m.Symbol, Text: m.Text}); e != nil {
 			if e.Status {
 				return finding.Status
 			}
