@@ -11,8 +11,8 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"github.com/imwatch/imwatch/codes"
-	"github.com/imwatch/imwatch/internal/config"
 	"github.com/imwatch/imwatch/internal/annotator"
+	"github.com/imwatch/imwatch/internal/config"
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/redact"
 	"github.com/imwatch/imwatch/internal/resolver"

@@ -66,7 +66,7 @@ func TestEvent(t *testing.T) {
 		"im.family": "easemob-web", "im.group": "webim", "im.vendor": "easemob", "im.platform": "web", "im.title": "Login failed: User name or password is wrong", "im.title_zh": "登录失败：用户名或密码错误",
 		"im.confidence": "high", "im.inner.code": "17", "im.inner.type": "WEBIM_CONNCTION_AJAX_ERROR", "im.count": "1", "im.category": "auth", "im.owner": "backend",
 		"im.time_basis": "no_zone", "user.id": "bob", "client.address": "203.0.113.7", "rule.id": "webim-object", "service.name": "gateway", "host.name": "web1", "host.id": "h1", "labels.env": "test",
-		"message": "easemob-web 1 WEBIM_CONNCTION_OPEN_ERROR: Login failed: User name or password is wrong",
+		"message":               "easemob-web 1 WEBIM_CONNCTION_OPEN_ERROR: Login failed: User name or password is wrong",
 		"im.inner.inner.family": "easemob-rest", "im.inner.inner.code": "invalid_grant", "im.inner.inner.message": "invalid password",
 	} {
 		if got := at(event, path); got != want {
