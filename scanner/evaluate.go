@@ -48,15 +48,23 @@ func hang(list []Match) []Match {
 			if o.Group != to || !o.Proven() && o.Bare {
 				continue
 			}
-			in := &o.Inner
-			for *in != nil {
-				in = &(*in).Cause
+			if m.Rule.Object != nil { // a text alone is the outer error's own
+				o.carry(&Inner{Code: m.Code, Text: m.Text, Families: m.Families})
 			}
-			*in = &Inner{Code: m.Code, Text: m.Text, Families: m.Families}
 			return true
 		}
 		return false
 	})
+}
+
+// carry adds the cause that a server answered, one at most.
+func (m *Match) carry(cause *Inner) {
+	switch {
+	case m.Inner == nil:
+		m.Inner = cause
+	case m.Inner.Families == nil && m.Inner.Cause == nil:
+		m.Inner.Cause = cause
+	}
 }
 
 // A finding in the making: where it stands and what speaks for it.
