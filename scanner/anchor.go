@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"bytes"
 	"regexp/syntax"
 	"slices"
 
@@ -267,30 +268,35 @@ func (a *anchor) fits(data []byte, at, n int) bool {
 
 // follows tells whether the literal can stand behind data.
 func (a *anchor) follows(data []byte) bool {
+	behind := byte(0)
 	for h := a.head; h != ""; h = h[:len(h)-1] {
 		c := h[len(h)-1]
 		if len(data) == 0 || c >= 0x80 {
 			return true // in another encoding, perhaps
 		}
-		for len(data) > 1 && c != '\\' && data[len(data)-1] == '\\' {
-			data = data[:len(data)-1] // of what was escaped behind it
+		for len(data) > 1 && (c != '\\' && data[len(data)-1] == '\\' || c != '"' && behind == '"' && data[len(data)-1] == '"') {
+			data = data[:len(data)-1] // of what was escaped, or is doubled
 		}
-		if before := data[len(data)-1]; before != c {
-			return !isWordByte(c) && encodedEnd(before)
+		if data[len(data)-1] != c {
+			return !isWordByte(c) && encodedEnd(data)
 		}
-		data = data[:len(data)-1]
+		behind, data = c, data[:len(data)-1]
 	}
 	return !a.edge || len(data) == 0 || !isWordByte(data[len(data)-1]) || encodedBefore(data) || coloured(data)
 }
 
-// encodedEnd tells whether a byte can be the last of an escape or of a line:
-// what is before it is not looked at.
-func encodedEnd(c byte) bool {
-	switch c {
-	case '\n', '\r', '+', 'n', 't', 'r', '\\', 'm', ';', '"':
+// encodedEnd tells whether data may end with an escape, with a line or with one
+// part of it: what is before is not looked at.
+func encodedEnd(data []byte) bool {
+	switch c := data[len(data)-1]; {
+	case c == '\n' || c == '\r' || c == '+' || c == '\\' || c == ';':
 		return true
+	case c == '"':
+		return bytes.HasSuffix(data, []byte(`{"log":"`))
+	case isWordByte(c):
+		return encodedBefore(data) || coloured(data)
 	}
-	return unhex(c) >= 0 || c >= 'A' && c <= 'K'
+	return false
 }
 
 // encodedBefore tells whether the letter or digit at the end of b may be part of

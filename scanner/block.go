@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
@@ -178,6 +179,13 @@ func (c *blocks) unfinished() int {
 	type state struct{ depth, since int }
 	streams := map[string]*state{}
 	for at := start; at < len(c.data); {
+		if end := plainEnd(c.data, at); end > 0 && !c.done[at] {
+			if st := streams[""]; st != nil && st.depth < partialDepth {
+				st.depth = 0
+			}
+			at = end
+			continue
+		}
 		l := lineAt(c.data, at)
 		at = l.end
 		st := streams[l.stream]
@@ -204,6 +212,25 @@ func (c *blocks) unfinished() int {
 		}
 	}
 	return hold
+}
+
+// plainEnd returns the end of the line at data[at] if the line is surely a record
+// of its own without a stream, that opens nothing: an access line that begins
+// with an address, or one that begins with a date, a time and a comma. It
+// returns 0 for all others.
+func plainEnd(data []byte, at int) int {
+	n := bytes.IndexByte(data[at:], '\n')
+	if n < 0 {
+		return 0
+	}
+	raw := data[at : at+n]
+	dated := n > 20 && raw[4] == '-' && raw[10] == ' ' && raw[19] == ','
+	address := n > 20 && (raw[1] == '.' || raw[2] == '.' || raw[3] == '.') && raw[4] != '-'
+	if !dated && !address || raw[0] < '0' || raw[0] > '9' || bytes.IndexByte(raw, '{') >= 0 || bytes.IndexByte(raw, '}') >= 0 ||
+		bytes.IndexByte(raw, 0x1b) >= 0 || bytes.Contains(raw, []byte("[39m")) || bytes.Contains(raw, []byte("[0m")) || mayBeTagged(string(raw[:min(n, 208)])) {
+		return 0
+	}
+	return at + n + 1
 }
 
 // partialDepth marks a stream whose last line was only a part.

@@ -39,9 +39,13 @@ memory() { # COMMAND…: peak RssAnon in MiB
   wait $pid || true
   echo $((peak / 1024))
 }
-mtail_program='counter codes by code
-/"type":(?P<code>-?\d+)/ { codes[$code]++ }'
-echo "$mtail_program" >"$dir/codes.mtail"
+mkdir "$dir/mtail"
+cat >"$dir/mtail/codes.mtail" <<'PROGRAM'
+counter codes by code
+/"type":(?P<code>-?\d+)/ {
+  codes[$code]++
+}
+PROGRAM
 rsyslog() { # reads the file with imfile, keeps lines by one regex, ends at the last line
   rm -rf "$dir/rsyslog"; mkdir "$dir/rsyslog"
   cat >"$dir/rsyslog.conf" <<CONF
@@ -61,10 +65,11 @@ for _ in $(seq "$rounds"); do
     run "imwatch-1-thread" $hits $one "$dir/imwatch" scan -o ndjson "$dir/$hits.log"
     run "imwatch-2-threads" $hits env GOMAXPROCS=2 "$dir/imwatch" scan -o ndjson "$dir/$hits.log"
   done
-  run "grep-F-symbols" 10 taskset -c 0 grep -F -c -f "$dir/fixed" "$dir/10.log"
+  # Through a pipe: into /dev/null grep stops at the first line.
+  run "grep-F-symbols" 10 taskset -c 0 bash -c "grep -F -c -f '$dir/fixed' '$dir/10.log' | cat"
 done
 for _ in 1 2 3; do
-  command -v mtail >/dev/null && run "mtail-one-counter" tenth $one mtail --one_shot --logtostderr=false --progs "$dir/codes.mtail" --logs "$dir/tenth.log"
+  command -v mtail >/dev/null && run "mtail-one-counter" tenth $one mtail --one_shot --logtostderr --progs "$dir/mtail" --logs "$dir/tenth.log"
   command -v rsyslogd >/dev/null && run "rsyslog-one-regex" tenth rsyslog
 done
 
