@@ -15,6 +15,7 @@ import (
 	"github.com/imwatch/imwatch/internal/sink/elasticsearch"
 	"github.com/imwatch/imwatch/internal/sink/httpclient"
 	"github.com/imwatch/imwatch/internal/sink/httpsink"
+	"github.com/imwatch/imwatch/internal/sink/kafka"
 	"github.com/imwatch/imwatch/internal/sink/loki"
 	"github.com/imwatch/imwatch/internal/sink/secure"
 	"github.com/imwatch/imwatch/internal/terminal"
@@ -66,6 +67,13 @@ func (d *daemon) openSink(c *config.Sink, ann *annotator.Annotator) (sink.Sink, 
 		return loki.New(loki.Options{HTTP: overHTTP(c), LabelFields: c.LabelFields})
 	case "elasticsearch":
 		return elasticsearch.New(elasticsearch.Options{HTTP: overHTTP(c), Index: c.Index})
+	case "kafka":
+		o := kafka.Options{Brokers: c.Brokers, Topic: c.Topic, Key: c.Key, Compression: c.Compression, Timeout: time.Duration(c.Timeout),
+			Auth: kafka.Auth{Scheme: c.Auth.Scheme, Username: c.Auth.Username, Secret: secret(c)}}
+		if t := trust(c); c.TLS != (config.TLS{}) {
+			o.TLS = &t
+		}
+		return kafka.New(o)
 	}
 	return nil, fmt.Errorf("this build has no sink of type %s", c.Type)
 }

@@ -383,3 +383,12 @@ func Benchmark(b *testing.B, x sink.Sink) {
 	}
 	b.ReportMetric(float64(len(events))*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
+
+// Overwrite gives a file another content and a later time.
+func Overwrite(t testing.TB, path, text string) {
+	t.Helper()
+	later := time.Now().Add(time.Second)
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, later, later)); err != nil {
+		t.Fatal(err)
+	}
+}

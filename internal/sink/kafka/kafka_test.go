@@ -1,0 +1,238 @@
+package kafka_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/imwatch/imwatch/internal/sink"
+	"github.com/imwatch/imwatch/internal/sink/kafka"
+	"github.com/imwatch/imwatch/internal/sink/secure"
+	"github.com/imwatch/imwatch/internal/sink/sinktest"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const topic = "imwatch"
+
+func open(t testing.TB, o kafka.Options) sink.Sink {
+	t.Helper()
+	o.Topic = topic
+	if o.Compression == "" {
+		o.Compression = "none" // so that the cluster can look for an id
+	}
+	x, err := kafka.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// records reads everything in the topic.
+func records(t testing.TB, opts []kgo.Opt) (list []*kgo.Record) {
+	t.Helper()
+	c, err := kgo.NewClient(append(opts, kgo.ConsumeTopics(topic), kgo.FetchMaxWait(50*time.Millisecond))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
+		f := c.PollFetches(ctx)
+		cancel()
+		if f.NumRecords() == 0 {
+			return list
+		}
+		list = append(list, f.Records()...)
+	}
+}
+
+func header(r *kgo.Record, name string) string {
+	for _, h := range r.Headers {
+		if h.Key == name {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// produceError answers a produce request with an error code.
+func produceError(req kmsg.Request, err *kerr.Error) kmsg.Response {
+	r := req.(*kmsg.ProduceRequest)
+	resp := r.ResponseKind().(*kmsg.ProduceResponse)
+	for _, t := range r.Topics {
+		rt := kmsg.NewProduceResponseTopic()
+		rt.Topic, rt.TopicID = t.Topic, t.TopicID
+		for _, p := range t.Partitions {
+			rp := kmsg.NewProduceResponseTopicPartition()
+			rp.Partition, rp.ErrorCode = p.Partition, err.Code
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
+}
+
+func holds(req kmsg.Request, id string) bool {
+	for _, t := range req.(*kmsg.ProduceRequest).Topics {
+		for _, p := range t.Partitions {
+			if bytes.Contains(p.Records, []byte(id)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func start(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
+	switch b {
+	case sinktest.Unavailable, sinktest.Throttles, sinktest.CutsAnswer, sinktest.Redirects, sinktest.Unwelcome: // see TestSASL
+		return nil
+	}
+	p := &sinktest.Peer{Timeout: time.Second, Heal: func() {}}
+	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, topic)}
+	var front *sinktest.Listener
+	switch b {
+	case sinktest.Expired, sinktest.WrongCA:
+		ca := sinktest.NewAuthority(t)
+		p.CA = ca.File
+		to := time.Now().Add(time.Hour)
+		if b == sinktest.Expired {
+			to = time.Now().Add(-time.Hour)
+		} else {
+			p.CA = sinktest.NewAuthority(t).File
+		}
+		opts = append(opts, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{ca.Issue(t, "127.0.0.1", time.Now().Add(-2*time.Hour), to)}}))
+		p.IDs = func() []string { return nil }
+	case sinktest.Stalls:
+		p.Timeout = 300 * time.Millisecond
+		fallthrough
+	case sinktest.Resets, sinktest.HalfCloses, sinktest.Garbage, sinktest.Slow:
+		opts = append(opts, kfake.ListenFn(func(network, address string) (net.Listener, error) {
+			l, err := net.Listen(network, address)
+			if err == nil {
+				front = sinktest.Misbehave(t, l, b)
+				l = front
+			}
+			return l, err
+		}))
+	}
+	c, err := kfake.NewCluster(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	p.Address = c.ListenAddrs()[0]
+	if front != nil {
+		p.Heal = front.Heal
+	}
+	if b == sinktest.Fault || b == sinktest.RefusesOne {
+		bad := &atomic.Bool{}
+		bad.Store(true)
+		p.Heal = func() { bad.Store(false) }
+		c.ControlKey(0, func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			switch {
+			case !bad.Load():
+			case b == sinktest.Fault:
+				return produceError(req, kerr.UnknownServerError), nil, true
+			case holds(req, sinktest.Poison):
+				return produceError(req, kerr.InvalidRecord), nil, true
+			}
+			return nil, nil, false
+		})
+	}
+	if p.IDs == nil {
+		p.IDs = func() (ids []string) {
+			for _, r := range records(t, []kgo.Opt{kgo.SeedBrokers(p.Address)}) {
+				ids = append(ids, header(r, "event.id"))
+			}
+			return ids
+		}
+	}
+	return p
+}
+
+func TestConformance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a minute: the client waits between its own attempts")
+	}
+	sinktest.Run(t, sinktest.Suite{
+		Start: start,
+		Open: func(t *testing.T, p *sinktest.Peer) sink.Sink {
+			o := kafka.Options{Brokers: []string{p.Address}, Timeout: p.Timeout}
+			if p.CA != "" {
+				o.TLS = &secure.TLS{CAFile: p.CA}
+			}
+			return open(t, o)
+		},
+	})
+}
+
+// TestRecords: what a record carries, and by what it is kept in order.
+func TestRecords(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	e := sinktest.Events(1)
+	for key, want := range map[string]string{"": "user1", "subject": "user1", "code": "easemob-web/206", "file": "/var/log/chat/web.log"} {
+		x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Key: key, Compression: "zstd"})
+		if err := x.Send(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Close(); err != nil {
+			t.Fatal(err)
+		}
+		list := records(t, []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)})
+		r := list[len(list)-1]
+		if string(r.Key) != want || string(r.Value)+"\n" != string(e[0].JSON) || header(r, "event.id") != e[0].ID || header(r, "event.code") != "easemob-web/206" || header(r, "log.level") != "warn" {
+			t.Errorf("key %q: %s %v", key, r.Key, r.Headers)
+		}
+	}
+}
+
+// TestSASL: each scheme with the right secret, and nothing with a wrong one,
+// until the file has the right one. (This cluster closes the connection and does
+// not say why; a real one says so.)
+func TestSASL(t *testing.T) {
+	if testing.Short() {
+		t.Skip("ten seconds: the client waits between its own attempts")
+	}
+	for scheme, method := range map[string]string{"plain": "PLAIN", "scram-sha-256": "SCRAM-SHA-256", "scram-sha-512": "SCRAM-SHA-512"} {
+		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic), kfake.EnableSASL(), kfake.Superuser(method, "me", "s3cret-word"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := sinktest.File(t, "secret", []byte("s3cret-wrong"))
+		x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: time.Second, Auth: kafka.Auth{Scheme: scheme, Username: "me", Secret: &secure.Secret{File: file}}})
+		if err := x.Send(t.Context(), sinktest.Events(1)); err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s with a wrong secret: %v", scheme, err)
+		}
+		sinktest.Overwrite(t, file, "s3cret-word")
+		if err := x.Send(t.Context(), sinktest.Events(1)); err != nil {
+			t.Errorf("%s: %v", scheme, err)
+		}
+		x.Close()
+		c.Close()
+	}
+}
+
+func BenchmarkSend(b *testing.B) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, topic))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	x := open(b, kafka.Options{Brokers: c.ListenAddrs(), Compression: "zstd"})
+	defer x.Close()
+	sinktest.Benchmark(b, x)
+}
