@@ -57,7 +57,7 @@ func New(o Options) (*Sink, error) {
 	}
 	opts := []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.DefaultProduceTopic(o.Topic), kgo.ClientID("imwatch"), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(codecs[o.Compression]), kgo.ProduceRequestTimeout(o.Timeout), kgo.RecordDeliveryTimeout(max(2*o.Timeout, time.Second)), kgo.RequestTimeoutOverhead(min(o.Timeout, 15*time.Minute)),
-		kgo.RetryTimeout(o.Timeout), kgo.UnknownTopicRetries(1), kgo.MetadataMinAge(250*time.Millisecond), kgo.DialTimeout(o.Timeout)}
+		kgo.RetryTimeout(o.Timeout), kgo.UnknownTopicRetries(1), kgo.MetadataMinAge(250 * time.Millisecond), kgo.DialTimeout(o.Timeout)}
 	if o.TLS != nil {
 		c, err := o.TLS.Config()
 		if err != nil {
