@@ -44,6 +44,8 @@ type Collector struct {
 	omitted int
 	minutes map[minute]*finding.Finding // one for all of a code in a minute
 	users   map[string]map[string]bool  // by code
+
+	first, last time.Time // of the lines that have a time
 }
 
 type minute struct {
@@ -66,8 +68,14 @@ func (c *Collector) Add(f *finding.Finding) {
 	}
 	key := f.Family + "/" + f.Code
 	m := minute{key, f.Time.Unix() / 60}
-	if timeless(f) {
+	switch {
+	case timeless(f):
 		m.unix = 0
+	case c.first.IsZero() || f.Time.Before(c.first):
+		c.first = f.Time
+	}
+	if !timeless(f) && f.Time.After(c.last) {
+		c.last = f.Time
 	}
 	x := c.minutes[m]
 	if x == nil {
@@ -93,13 +101,7 @@ func timeless(f *finding.Finding) bool { return f.TimeBasis == "read" || f.TimeB
 
 // overview covers the lines that have a time; the others only count.
 func (c *Collector) overview(now time.Time) *Overview {
-	var dated []*finding.Finding
-	for _, f := range c.minutes {
-		if !timeless(f) {
-			dated = append(dated, f)
-		}
-	}
-	o := SpanOf(dated, now)
+	o := Span(c.first, c.last, now)
 	for _, f := range c.minutes {
 		if timeless(f) {
 			o.count(c.ann, f)

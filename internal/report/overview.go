@@ -62,9 +62,12 @@ func NewOverview(from, to time.Time, bucket time.Duration) *Overview {
 // widths of bars for a span that no one chose.
 var widths = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
 
-// span is an overview from the first of some times to the last, in at most
-// about a hundred bars.
-func span(first, last time.Time) *Overview {
+// Span is an overview from the first of some times to the last, in at most
+// about a hundred bars; without any, of the hour before now.
+func Span(first, last, now time.Time) *Overview {
+	if first.IsZero() {
+		return NewOverview(now.Add(-time.Hour), now, time.Minute)
+	}
 	for _, w := range widths {
 		from := first.Truncate(w)
 		if to := last.Truncate(w).Add(w); to.Sub(from) <= 100*w {
@@ -131,24 +134,4 @@ func firstOf(list []string) string {
 		return ""
 	}
 	return list[0]
-}
-
-// SpanOf covers all of some findings.
-func SpanOf(list []*finding.Finding, now time.Time) *Overview {
-	var first, last time.Time
-	for _, f := range list {
-		if f.Action == finding.Lost {
-			continue
-		}
-		if first.IsZero() || f.Time.Before(first) {
-			first = f.Time
-		}
-		if f.Time.After(last) {
-			last = f.Time
-		}
-	}
-	if first.IsZero() {
-		return NewOverview(now.Add(-time.Hour), now, time.Minute)
-	}
-	return span(first, last)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -95,7 +96,7 @@ func TestHTML(t *testing.T) {
 func TestSpan(t *testing.T) {
 	base := time.Date(2026, 11, 20, 8, 0, 30, 0, time.UTC)
 	for _, d := range []time.Duration{0, time.Second, time.Hour, 100 * time.Minute, 26 * time.Hour, 40 * 24 * time.Hour, 20 * 365 * 24 * time.Hour} {
-		o := span(base, base.Add(d))
+		o := Span(base, base.Add(d), base)
 		if o.From.After(base) || !o.To.After(base.Add(d)) || o.Buckets > 101 {
 			t.Errorf("%v: %v to %v in %d", d, o.From, o.To, o.Buckets)
 		}
@@ -129,6 +130,49 @@ func TestLinesAround(t *testing.T) {
 	f.Offset = 1 << 40
 	if a, err := LinesAround(f, 2, red); err == nil {
 		t.Errorf("behind the end: %+v", a)
+	}
+}
+
+// TestContrast: every text can be read on what it stands on, in both themes.
+func TestContrast(t *testing.T) {
+	css, err := fs.ReadFile(Static(), "style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	light, dark, ok := strings.Cut(string(css), "@media (prefers-color-scheme: dark)")
+	if !ok {
+		t.Fatal("no dark theme")
+	}
+	dark, _, _ = strings.Cut(dark, "* {")
+	luminance := func(hex string) float64 {
+		var rgb [3]uint8
+		if _, err := fmt.Sscanf(hex, "#%02x%02x%02x", &rgb[0], &rgb[1], &rgb[2]); err != nil {
+			t.Fatalf("%s: %v", hex, err)
+		}
+		sum := 0.0
+		for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+			v := float64(rgb[i]) / 255
+			if v <= 0.04045 {
+				v /= 12.92
+			} else {
+				v = math.Pow((v+0.055)/1.055, 2.4)
+			}
+			sum += weight * v
+		}
+		return sum
+	}
+	for theme, text := range map[string]string{"light": light, "dark": dark} {
+		colour := map[string]string{}
+		for _, m := range regexp.MustCompile(`--([a-z0-9-]+): (#[0-9a-f]{6})`).FindAllStringSubmatch(text, -1) {
+			colour[m[1]] = m[2]
+		}
+		for _, pair := range [][2]string{{"text", "page"}, {"text", "card"}, {"text", "sunk"}, {"dim", "page"}, {"dim", "card"}, {"dim", "sunk"}, {"accent", "page"}, {"accent", "card"}, {"accent", "accent-soft"},
+			{"info", "info-soft"}, {"warn", "warn-soft"}, {"error", "error-soft"}, {"on-critical", "critical-soft"}, {"error", "card"}, {"good", "card"}, {"text", "warn-soft"}, {"text", "error-soft"}, {"text", "info-soft"}, {"text", "accent-soft"}, {"accent", "warn-soft"}, {"accent", "error-soft"}} {
+			a, b := luminance(colour[pair[0]]), luminance(colour[pair[1]])
+			if ratio := (max(a, b) + 0.05) / (min(a, b) + 0.05); ratio < 4.5 {
+				t.Errorf("%s: %s on %s has a contrast of %.2f, less than 4.5", theme, pair[0], pair[1], ratio)
+			}
+		}
 	}
 }
 

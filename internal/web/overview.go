@@ -14,47 +14,64 @@ const (
 	readAhead = time.Hour // a line's own time is at most so much later than its reading
 )
 
-// overview reads backwards until everything older was also read earlier.
+// overview counts what lies in a range, or in all that is kept. Findings are
+// read piece by piece, and none is held: for a range that nobody named, once to
+// learn how far it reaches, and once more to count.
 func (s *Site) overview(name string, now time.Time) (*report.Overview, error) {
 	x := s.shown.Load()
-	r, fixed := report.Ranges[name]
 	var o *report.Overview
-	if fixed {
+	var first, last time.Time
+	if r, named := report.Ranges[name]; named {
 		to := now.Truncate(r[1]).Add(r[1])
 		o = report.NewOverview(to.Add(-r[0]), to, r[1])
-	}
-	var list []*finding.Finding
-	var latest time.Time
-	partial, before := false, uint64(0)
-	for {
-		got, err := s.Store.Before(before, piece)
+	} else {
+		_, err := s.backwards(time.Time{}, func(f *finding.Finding) {
+			if first.IsZero() || f.Time.Before(first) {
+				first = f.Time
+			}
+			if f.Time.After(last) {
+				last = f.Time
+			}
+		})
 		if err != nil {
 			return nil, err
 		}
-		for _, n := range got {
-			if n.Finding.Action != finding.Lost && n.Finding.Time.After(latest) {
-				latest = n.Finding.Time
-			}
-			list = append(list, n.Finding)
-			before = n.Seq
-		}
-		if len(got) < piece {
-			break
-		}
-		if fixed && got[len(got)-1].Finding.Created.Before(o.From.Add(-readAhead)) {
-			break
-		}
-		if len(list) >= mostRead {
-			partial = true
-			break
-		}
+		o = report.Span(first, last, now)
 	}
-	if !fixed {
-		o = report.SpanOf(list, now)
-	}
-	o.Partial, o.Latest = partial, latest
-	for _, f := range list {
+	last = time.Time{}
+	partial, err := s.backwards(o.From.Add(-readAhead), func(f *finding.Finding) {
+		if f.Time.After(last) {
+			last = f.Time
+		}
 		o.Add(x.brief, f)
+	})
+	if err != nil {
+		return nil, err
 	}
+	o.Partial, o.Latest = partial, last
 	return o.Close(), nil
+}
+
+// backwards calls f with the findings that were read after a moment, the newest
+// first, and tells whether it stopped before.
+func (s *Site) backwards(since time.Time, f func(*finding.Finding)) (partial bool, err error) {
+	for before, read := uint64(0), 0; ; {
+		got, err := s.Store.Before(before, piece)
+		if err != nil {
+			return false, err
+		}
+		for _, n := range got {
+			before = n.Seq
+			if n.Finding.Action != finding.Lost {
+				f(n.Finding)
+			}
+		}
+		switch {
+		case len(got) < piece || got[len(got)-1].Finding.Created.Before(since):
+			return false, nil
+		case read >= mostRead:
+			return true, nil
+		}
+		read += len(got)
+	}
 }

@@ -383,6 +383,27 @@ func TestOverview(t *testing.T) {
 	}
 }
 
+// TestOverviewPieces: what is read in several pieces is counted once.
+func TestOverviewPieces(t *testing.T) {
+	s := newSite(t, 0)
+	now := time.Now()
+	const n = 2*piece + 7
+	list := make([]finding.Finding, n)
+	for i := range list {
+		list[i] = kicked(fmt.Sprint("id", i), fmt.Sprint("user", i%10), now.Add(-time.Duration(i)*time.Second))
+	}
+	tell(t, s, list...)
+	for name, want := range map[string]int{"1h": n, "all": n, "15m": 15 * 60} {
+		o, err := s.overview(name, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Total < want-61 || o.Total > want || name != "15m" && o.Total != want || o.Users != 10 || o.Partial {
+			t.Errorf("%s: total %d, want %d, users %d, partial %v", name, o.Total, want, o.Users, o.Partial)
+		}
+	}
+}
+
 // TestStream: an event reaches an open stream when it is durable, filtered.
 func TestStream(t *testing.T) {
 	s := newSite(t, 0)
