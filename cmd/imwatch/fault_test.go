@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/imwatch/imwatch/internal/web"
 )
 
 // begin starts the daemon inside another command, which gives it less than it is
@@ -255,4 +258,107 @@ func TestNoInodes(t *testing.T) {
 	w.rename()
 	w.line(w.f)
 	f.verify(w.n)
+}
+
+// TestReloadUnderLoad reloads again and again, with good and bad configurations,
+// while a writer writes and rotates: nothing is missing, nothing comes twice.
+func TestReloadUnderLoad(t *testing.T) {
+	t.Parallel()
+	f := newFollower(t, "app.log*")
+	good, err := os.ReadFile(f.conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &writer{t: t, r: rand.New(rand.NewPCG(1, 10)), path: filepath.Join(f.dir, "app.log")}
+	w.f = w.open()
+	f.start()
+	f.told(`"ready"`)
+	for i := range 12 {
+		text := string(good)
+		switch i % 3 {
+		case 1:
+			text += "nonsense: true\n"
+		case 2:
+			text = strings.Replace(text, "rotate_wait: 2s", "rotate_wait: 3s", 1)
+		}
+		if err := os.WriteFile(f.conf, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		for j := range 60 {
+			w.line(w.f)
+			if j%25 == 24 {
+				w.rename()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if err := os.WriteFile(f.conf, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f.came(w.n)
+	for n, ids := range f.events() {
+		for id, times := range ids {
+			if times > 1 {
+				t.Errorf("line %d came %d times as %s", n, times, id)
+			}
+		}
+	}
+	f.verify(w.n)
+}
+
+// TestBlocked: a sink that may lose nothing and takes nothing fills the store;
+// reading stops, status still answers, SIGTERM still ends the daemon, and with
+// a sink that takes what comes everything arrives.
+func TestBlocked(t *testing.T) {
+	t.Parallel()
+	f := newFollower(t, "app.log")
+	good, err := os.ReadFile(f.conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(good), "sinks:", "store: {max_bytes: 16MiB}\nsinks:", 1)
+	full := strings.Replace(text, "path: "+f.dir+"/events.ndjson", "path: /dev/full\n    when_full: block", 1)
+	if err := os.WriteFile(f.conf, []byte(full), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	path, n := filepath.Join(f.dir, "app.log"), 0
+	var b strings.Builder
+	for range 16_000 {
+		n++
+		fmt.Fprintf(&b, "soak %d %s %s\n", n, kicked, strings.Repeat("x", 1500))
+	}
+	put(t, path, b.String())
+	f.start()
+	f.told(`"ready"`)
+	var st web.Status
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		s := imwatch(t, f.dir, "status", "-c", f.conf, "-o", "json")
+		if code := s.end(0); code != 0 {
+			t.Fatalf("status: exit %d: %s", code, s.err.String())
+		}
+		was := st.Store.Kept
+		if err := json.Unmarshal([]byte(s.out.String()), &st); err != nil {
+			t.Fatal(err)
+		}
+		if st.Store.Kept > 0 && st.Store.Kept == was && st.Store.Kept < 16_000 {
+			break // it has stopped
+		}
+		if time.Now().After(end) {
+			t.Fatalf("reading did not stop: %+v", st.Store)
+		}
+	}
+	if len(st.Files) != 1 || len(st.Losses) != 0 {
+		t.Errorf("%d files, lost %v", len(st.Files), st.Losses)
+	}
+	f.term()
+	takes := strings.Replace(full, "/dev/full", f.dir+"/events.ndjson", 1)
+	if err := os.WriteFile(f.conf, []byte(takes), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f.start()
+	f.came(n)
+	f.verify(n)
 }
