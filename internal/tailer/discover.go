@@ -21,7 +21,8 @@ func (t *tailer) sweep() {
 	began := time.Now()
 	defer func() { t.took = time.Since(began) }()
 	t.watch.begin()
-	seen, dirs := map[string]bool{}, map[string]bool{}
+	seen, dirs := make(map[string]bool, len(t.byPath)), map[string]bool{}
+	t.others = map[string][]fs.DirEntry{}
 	for _, s := range t.sources {
 		if !t.swept {
 			s.fresh = true
@@ -97,6 +98,9 @@ func (t *tailer) walkDir(s *source, g *glob, dir string, seen, dirs map[string]b
 			return fs.SkipDir
 		case d.IsDir():
 			dirs[path] = true
+			if t.others[path] == nil {
+				t.others[path] = []fs.DirEntry{}
+			}
 		case d.Type()&fs.ModeSymlink != 0:
 			if info, err := os.Stat(path); err == nil && info.IsDir() {
 				if links < maxLinks && s.leads(path, g) {
@@ -106,9 +110,13 @@ func (t *tailer) walkDir(s *source, g *glob, dir string, seen, dirs map[string]b
 			}
 			fallthrough
 		case d.Type().IsRegular():
-			if !seen[path] && s.globOf(path) == g {
+			if !seen[path] && s.names(path, g) {
 				seen[path] = true
 				t.look(s, path)
+			}
+			if t.byPath[path] == nil {
+				dir := filepath.Dir(path)
+				t.others[dir] = append(t.others[dir], d)
 			}
 		}
 		return nil

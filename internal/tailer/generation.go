@@ -252,6 +252,8 @@ func (g *generation) chunk(data []byte) *Chunk {
 		at: func(n int) finding.Position { return g.position(data[:n]) }}
 }
 
+var nuls [4096]byte
+
 // skip passes over the rest of a line that is being left out, and over NULs
 // before a line: a hole, where a file was truncated under a writer that goes on
 // at its old place. NULs at the end of the file may yet become text.
@@ -266,6 +268,9 @@ func (g *generation) skip(data []byte, full bool) (rest []byte, ok bool) {
 		g.skipping, data = false, data[n:]
 	}
 	nul := 0
+	for bytes.HasPrefix(data[nul:], nuls[:]) {
+		nul += len(nuls)
+	}
 	for nul < len(data) && data[nul] == 0 {
 		nul++
 	}

@@ -92,19 +92,35 @@ func (t *tailer) vanished(g *generation) error {
 // same inode under a rotated name, in a copy, in a compressed one. The
 // generation goes on there under its own id, so that what is read twice has the
 // same event ids.
-func (t *tailer) rescue(s *source, p *finding.Position) (bool, error) {
+func (t *tailer) rescue(s *source, p *finding.Position) (found bool, err error) {
+	for range 5 { // while names are being shifted under our eyes
+		var moved bool
+		if found, moved, err = t.search(s, p); found || err != nil || !moved {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+// search looks once. moved says that a name was another file's when it was
+// opened.
+func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err error) {
 	for _, g := range t.all {
-		if g.waiting != nil && !g.busy && g.waiting.id == p.Generation && g.f != nil && contains(g.f, p) {
+		if p.Offset > 0 && g.waiting != nil && !g.busy && g.waiting.id == p.Generation && g.f != nil && contains(g.f, p) {
 			t.become(g, p)
-			return true, nil
+			return true, false, nil
 		}
 	}
 	packed := []string{}
-	for _, path := range siblings(p.Path) {
+	for _, x := range siblings(p.Path) {
+		path := x.path
 		t.room()
 		f, key, _, err := s.open(path)
 		if passing(err) {
-			return false, err
+			return false, false, err
+		}
+		if errors.Is(err, os.ErrNotExist) || err == nil && key.inode() != x.inode {
+			moved = true
 		}
 		if err != nil {
 			continue
@@ -122,22 +138,22 @@ func (t *tailer) rescue(s *source, p *finding.Position) (bool, error) {
 		if held != nil {
 			f.Close()
 			t.become(held, p)
-			return true, nil
+			return true, false, nil
 		}
 		g := resume(s, path, key, f, p)
 		g.rotated = true
 		t.take(g)
-		return true, nil
+		return true, false, nil
 	}
 	for _, path := range packed {
 		if ok, err := packs(context.Background(), s, path, p); err == nil && ok && p.Offset > 0 {
 			g := resume(s, path, identity{}, nil, p)
 			g.packed, g.rotated, g.flush, g.last = true, true, true, true
 			t.take(g)
-			return true, nil
+			return true, false, nil
 		}
 	}
-	return false, nil
+	return false, moved, nil
 }
 
 // take follows a generation that was found under another name.
@@ -195,7 +211,7 @@ func (t *tailer) isCopy(g *generation) bool {
 		}
 	}
 	for _, o := range slices.Clone(t.kin[g.kin]) {
-		if o == g || o.gone || o.packed || o.pipe || o.waiting != nil || o.id == g.id || o.born != g.path && !rotatedForm(o.path, g.path) {
+		if o == g || o.gone || o.packed || o.pipe || o.waiting != nil || o.id == g.id || o.born != g.path && !rotatedForm(o.path, g.path) && !rotatedForm(o.born, g.path) {
 			continue
 		}
 		if o.busy {
@@ -439,9 +455,12 @@ func (t *tailer) beside(seen map[string]bool) {
 		}
 	}
 	for dir, stems := range live {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			continue // the sweep has told
+		entries, walked := t.others[dir]
+		if !walked {
+			var err error
+			if entries, err = os.ReadDir(dir); err != nil {
+				continue // the sweep has told
+			}
 		}
 		for _, e := range entries {
 			path := filepath.Join(dir, e.Name())

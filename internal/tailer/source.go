@@ -77,6 +77,14 @@ func treeOf(dir string) glob {
 // matches tells whether the source's patterns name a path.
 func (s *source) matches(path string) bool { return s.globOf(path) != nil }
 
+// names tells whether a pattern is the first that names a path below its base.
+func (s *source) names(path string, g *glob) bool {
+	if len(s.globs) == 1 && len(s.Exclude) == 0 && g.tree {
+		return !hidden(path, g.base)
+	}
+	return s.globOf(path) == g
+}
+
 func (s *source) globOf(path string) *glob {
 	if slices.ContainsFunc(s.Exclude, func(p string) bool { ok, err := doublestar.PathMatch(p, path); return err == nil && ok }) {
 		return nil
@@ -227,29 +235,28 @@ func stem(path string) string {
 	return name
 }
 
+// A sibling is a file beside another.
+type sibling struct {
+	path  string
+	inode inode
+	at    time.Time
+}
+
 // siblings returns the regular files beside a path that may be rotated forms of
 // it, the youngest first.
-func siblings(path string) (list []string) {
+func siblings(path string) (list []sibling) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
 		return nil
 	}
-	type aged struct {
-		path string
-		at   time.Time
-	}
-	var found []aged
 	for _, e := range entries {
 		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), stem(path)) {
 			continue
 		}
 		if info, err := e.Info(); err == nil {
-			found = append(found, aged{filepath.Join(filepath.Dir(path), e.Name()), info.ModTime()})
+			list = append(list, sibling{filepath.Join(filepath.Dir(path), e.Name()), numbers(info).inode(), info.ModTime()})
 		}
 	}
-	slices.SortFunc(found, func(a, b aged) int { return b.at.Compare(a.at) })
-	for _, f := range found {
-		list = append(list, f.path)
-	}
+	slices.SortFunc(list, func(a, b sibling) int { return b.at.Compare(a.at) })
 	return list
 }

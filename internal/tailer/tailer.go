@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"runtime"
@@ -122,8 +123,9 @@ type tailer struct {
 	backlog  []*generation
 	sweepAt  time.Time // the next one
 	sweeper  *time.Timer
-	took     time.Duration // the last one
-	idle     int           // workers
+	others   map[string][]fs.DirEntry // by directory: files that the sweep has met and that are not followed
+	took     time.Duration            // the last one
+	idle     int                      // workers
 	turns    chan turn
 	filled   chan *generation // pipes
 	waits    sync.WaitGroup   // for who waits for them
@@ -398,10 +400,16 @@ func (t *tailer) dispatch() {
 		g := (*from)[0]
 		*from = (*from)[1:]
 		g.queued = false
-		if g.offset == 0 && g.f == nil && !g.packed && !g.gone {
+		if g.busy || g.gone {
+			g.again = true
+			continue
+		}
+		g.busy = true // what would enqueue it from here on is about the turn that it gets
+		if g.offset == 0 && g.f == nil && !g.packed {
 			t.open(g)
 		}
-		if g.gone || g.offset == 0 && (t.nowPacked(g) || t.isCopy(g)) {
+		if g.offset == 0 && (t.nowPacked(g) || t.isCopy(g)) {
+			g.busy = false
 			continue
 		}
 		if g.offset > 0 {
