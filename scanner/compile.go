@@ -28,8 +28,8 @@ type word struct {
 type rule struct {
 	*rules.Rule
 	pattern
-	anchors      []anchor
-	code, symbol int // group numbers, -1 for none
+	anchors            []anchor
+	code, symbol, text int // group numbers, -1 for none
 }
 
 func compileFile(f *rules.File, cat *codes.Catalogue, look *patterns) (*file, []rules.Problem) {
@@ -62,7 +62,7 @@ func compileFile(f *rules.File, cat *codes.Catalogue, look *patterns) (*file, []
 				Hint: "put a word into the regex that is not optional; without one every line of every file would be tried"})
 			continue
 		}
-		cf.rules = append(cf.rules, rule{r, p, inEncodings(anchors), p.SubexpIndex("code"), p.SubexpIndex("symbol")})
+		cf.rules = append(cf.rules, rule{r, p, inEncodings(anchors), p.SubexpIndex("code"), p.SubexpIndex("symbol"), p.SubexpIndex("message")})
 	}
 	cf.gate = look.group(cf.anchored())
 	return cf, problems

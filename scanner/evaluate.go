@@ -104,7 +104,7 @@ func (f *file) matches(text string, seen sight) []Match {
 			continue
 		}
 		switch i := slices.IndexFunc(out, m.same); {
-		case i >= 0 && (out[i].Rule.Regex == "" && c.obj >= 0 || !out[i].Proven() && m.Proven()):
+		case i >= 0 && (out[i].Rule.Regex == "" && c.obj >= 0 || !out[i].Proven() && m.Proven() || out[i].Text == "" && out[i].Rule.Object == nil && m.Text != "" && m.Proven()):
 			out[i] = m // what is found one text deeper can say more
 		case i < 0 && len(out) < maxMatches:
 			out = append(out, m)
@@ -383,6 +383,9 @@ func (f *file) plainCandidates(text string, seen sight, own []*candidate, t tags
 				symbols[c.symbol] = true
 			} else if r.code >= 0 && m[2*r.code] >= 0 {
 				c.code = text[m[2*r.code]:m[2*r.code+1]]
+			}
+			if r.text >= 0 && m[2*r.text] >= 0 {
+				c.text = unescape(text[m[2*r.text]:m[2*r.text+1]])
 			}
 			if !f.holds(c, t) {
 				continue
