@@ -75,7 +75,7 @@ type Rule struct {
 	About   string `yaml:"about"`
 	Regex   string `yaml:"regex"`
 	Object  *Shown `yaml:"object"` // the number is the value of a key in an object
-	Needs   string `yaml:"needs"`  // what the block must have beside the match: "", vendor, failure
+	Needs   string `yaml:"needs"`  // what the block must have beside the match: "", vendor, failure, or both
 	Gives   string `yaml:"gives"`  // what a match proves by itself: "", symbol, sdk, range
 	Unknown bool   `yaml:"unknown"`
 	Match   string `yaml:"match"`
@@ -228,8 +228,8 @@ func (f *File) checkRule(r *Rule, groups func(what, re string, required ...strin
 		say("id: "+r.ID, "rule "+r.ID+" has no about", "one sentence: what prints such a line")
 	}
 	groups("rule "+r.ID, r.Regex, "code", "symbol")
-	if !slices.Contains([]string{"", "vendor", "failure"}, r.Needs) {
-		say("needs: "+r.Needs, fmt.Sprintf("needs is %q", r.Needs), "vendor or failure, or leave it out")
+	if !slices.Contains([]string{"", "vendor", "failure", "vendor, failure"}, r.Needs) {
+		say("needs: "+r.Needs, fmt.Sprintf("needs is %q", r.Needs), "vendor, failure or both, or leave it out")
 	}
 	if !slices.Contains([]string{"", "symbol", "sdk", "range"}, r.Gives) {
 		say("gives: "+r.Gives, fmt.Sprintf("gives is %q", r.Gives), "one of: symbol, sdk, range; or leave it out")

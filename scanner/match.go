@@ -37,12 +37,13 @@ func (f *file) weigh(text string, seen sight, objs []object, c *candidate, t tag
 	if c.obj >= 0 && f.shaped(text[objs[c.obj].start:objs[c.obj].end], seen) {
 		c.prove("shape")
 	}
-	// A tag on the line proves an object only if it looks like the SDK's.
+	// A tag on the line proves an object only if it looks like the SDK's, a name
+	// only where something went wrong.
 	if c.obj >= 0 && (c.text != "" || !c.foreign) {
 		if t.sdk {
 			c.prove("sdk")
 		}
-		if t.vendor {
+		if t.vendor && (t.failure || proven(c.basis)) {
 			c.prove("vendor")
 		}
 	}
@@ -94,7 +95,7 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 	}
 	if c.rule != nil && c.rule.Object != nil && !proven(c.basis) {
 		// Nobody's yet. A plain number with other keys beside it is not even a question.
-		m.Bare = c.text == ""
+		m.Bare = c.text == "" || !t.failure
 		return m, m.Known && m.Code != "0" && !c.foreign
 	}
 	if !m.Known && c.rule != nil && (!c.rule.Unknown || c.rule.Object != nil && c.obj < 0) && !slices.Contains(c.basis, "vendor") && !slices.Contains(c.basis, "sdk") && !slices.Contains(c.basis, "shape") {
@@ -105,8 +106,11 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 
 // holds tells whether what the rule needs beside the match is there.
 func (f *file) holds(c *candidate, t tags) bool {
-	if c.rule.Needs == "vendor" {
+	switch c.rule.Needs {
+	case "vendor":
 		return (t.vendor || t.sdk) && f.has(c.code)
+	case "vendor, failure":
+		return (t.vendor || t.sdk) && t.failure && f.has(c.code)
 	}
 	return c.rule.Unknown || c.symbol != "" || c.rule.Gives != "range" || f.has(c.code)
 }

@@ -47,7 +47,7 @@ type Match struct {
 	Evidence string   // the few characters that were matched, as they stand in the line
 	Inner    *Inner   // the cause inside a nested error
 	Basis    []string // what proves it; empty: nothing does
-	Bare     bool     // a number without any text: counts only where somebody says whose it is
+	Bare     bool     // a number without a text, or where nothing went wrong: counts only where somebody says whose it is
 	Known    bool     // the catalogue has it
 	Fields   map[string]string
 }

@@ -239,6 +239,9 @@ func (r *Resolver) family(f *finding.Finding, s *Source, m *scanner.Match, p Pro
 			}
 		}
 	}
+	if _, ok := p[group(m)]; ok && !m.Proven() && !slices.Contains(f.Basis, "families") && !slices.Contains(f.Basis, "file") {
+		f.Basis = append(f.Basis, "file") // the line names a family and proves nothing
+	}
 	// A family that does not have the code is not the one, if another has it.
 	if i := slices.IndexFunc(candidates, func(x string) bool { return r.cat.Has(x, m.Code) }); i > 0 && !m.Proved {
 		candidates = first(candidates, candidates[i])
