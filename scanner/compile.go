@@ -17,7 +17,8 @@ type file struct {
 	fields    []pattern
 	rules     []rule
 	look      *patterns
-	gate      int // the group of everything that a rule or a sentence needs
+	gate      int  // the group of everything that a rule or a sentence needs
+	failures  bool // it has words for failure: where none of them is, nothing went wrong
 }
 
 type word struct {
@@ -38,6 +39,7 @@ func compileFile(f *rules.File, cat *codes.Catalogue, look *patterns) (*file, []
 	for _, w := range f.Words {
 		if p, ok := look.add(w.Regex); ok {
 			cf.words = append(cf.words, word{w, p})
+			cf.failures = cf.failures || w.Proof == "failure"
 		}
 	}
 	for _, s := range f.Shapes {

@@ -125,6 +125,7 @@ type tags struct {
 // tags looks for the file's words; ok is false when they say that the line is
 // somebody else's.
 func (f *file) tags(seen sight) (t tags, ok bool) {
+	t.failure = !f.failures
 	for i := range f.words {
 		w := &f.words[i]
 		if !seen.Match(w.id) {
