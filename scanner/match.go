@@ -43,11 +43,15 @@ func (f *file) weigh(text string, seen sight, objs []object, c *candidate, t tag
 		if t.sdk {
 			c.prove("sdk")
 		}
-		if t.vendor && (t.failure || proven(c.basis)) {
+		if t.vendor && (c.wrong(t) || proven(c.basis)) {
 			c.prove("vendor")
 		}
 	}
 }
+
+// wrong tells whether something went wrong: the block says so, or an object with
+// a text has a number that is too long for a kind of message or event.
+func (c *candidate) wrong(t tags) bool { return t.failure || c.text != "" && len(c.code) > 2 }
 
 // begun tells whether a text that was cut off is the start of a sentence for
 // the code.
@@ -95,7 +99,7 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 	}
 	if c.rule != nil && c.rule.Object != nil && !proven(c.basis) {
 		// Nobody's yet. A plain number with other keys beside it is not even a question.
-		m.Bare = c.text == "" || !t.failure
+		m.Bare = c.text == "" || !c.wrong(t)
 		return m, m.Known && m.Code != "0" && !c.foreign
 	}
 	if !m.Known && c.rule != nil && (!c.rule.Unknown || c.rule.Object != nil && c.obj < 0) && !slices.Contains(c.basis, "vendor") && !slices.Contains(c.basis, "sdk") && !slices.Contains(c.basis, "shape") {
