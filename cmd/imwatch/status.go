@@ -73,7 +73,11 @@ without any, the state directory of the configuration is meant.`,
 				enc.SetEscapeHTML(false)
 				return enc.Encode(s)
 			}
-			(&statusPrinter{cmd.OutOrStdout(), terminal.Of(cmd.OutOrStdout())}).print(&s)
+			style := terminal.Of(cmd.OutOrStdout())
+			if !terminal.Is(cmd.OutOrStdout()) {
+				style.Width = 4096 // a file or a program takes whole lines
+			}
+			(&statusPrinter{cmd.OutOrStdout(), style}).print(&s)
 			return nil
 		},
 	}
