@@ -7,7 +7,7 @@ async function eventsView(main, route, signal) {
   const want = Object.fromEntries(FILTERS.map((f) => [f, route.params.get(f) || '']));
   const list = arrows(h('ol', {class: 'events', 'aria-label': T.events}));
   const note = h('div', {class: 'note'}), foot = h('div', {class: 'foot'}), live = h('div', {class: 'live'}), said = h('p', {class: 'hidden', role: 'status'});
-  let before = 0, held = [], paused = false, round = null, shown = 0;
+  let before = 0, held = [], paused = false, away = false, round = null, shown = 0;
 
   const older = async () => {
     const mine = round;
@@ -26,7 +26,7 @@ async function eventsView(main, route, signal) {
     while (list.childElementCount > MOST_ROWS) list.lastElementChild.remove();
     fill(said, T.new_event(eventTitle(x.event)));
   };
-  const state = () => fill(live, h('span', {class: 'dot' + (paused ? ' off' : '')}), paused ? T.paused : T.live, held.length ? h('b', null, ' ', T.waiting(held.length)) : null,
+  const state = () => fill(live, h('span', {class: 'dot' + (paused || away ? ' off' : '')}), paused ? T.paused : T.live, held.length ? h('b', null, ' ', T.waiting(held.length)) : null,
     h('button', {onclick: () => { paused = !paused; if (!paused) { held.forEach(add); held = []; } state(); live.querySelector('button').focus(); }, 'aria-pressed': String(paused)}, paused ? T.resume : T.pause));
   const start = async () => {
     round?.abort();
@@ -38,7 +38,7 @@ async function eventsView(main, route, signal) {
     const last = await older();
     if (REPORT || mine.signal.aborted) return;
     state();
-    listen(want, last, (x) => { if (paused) { held.push(x); state(); } else add(x); }, mine.signal, connected);
+    listen(want, last, (x) => { if (paused) { held.push(x); state(); } else add(x); }, mine.signal, (yes) => { if (away === yes) { away = !yes; state(); } connected(yes); });
   };
   let timer = 0;
   const changed = (name, value) => {
@@ -86,5 +86,5 @@ async function userView(main, route, signal) {
     row.querySelector('.user')?.remove();
     items.push(row);
   }
-  fill(main, h('p', {class: 'crumb'}, T.timeline), h('h1', {class: 'breakable'}, T.timeline_of(user)), h('p', {class: 'sub'}, `${T.count(events.length)}. ${REPORT ? '' : T.repeats}`), arrows(h('ol', {class: 'events timeline'}, items)));
+  fill(main, h('p', {class: 'crumb'}, T.timeline), h('h1', {class: 'breakable'}, T.timeline_of(user)), h('p', {class: 'sub'}, T.count(events.length) + (REPORT ? '' : (lang === 'zh' ? '。' : '. ') + T.repeats)), arrows(h('ol', {class: 'events timeline'}, items)));
 }
