@@ -67,9 +67,9 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a fault", map[string]int{"500": 500, "503": 503}[way])
 	case "429":
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, "too many", 429)
+		http.Error(w, "too many", http.StatusTooManyRequests)
 	case "401":
-		http.Error(w, "who are you?", 401)
+		http.Error(w, "who are you?", http.StatusUnauthorized)
 	case "redirects":
 		http.Redirect(w, r, "http://localhost:1/", http.StatusTemporaryRedirect)
 	case "resets", "half closes", "garbage":
