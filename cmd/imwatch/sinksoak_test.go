@@ -144,6 +144,18 @@ func (h *hostile) take(w http.ResponseWriter, r *http.Request, way string) {
 	}
 }
 
+// faults counts the requests that were not simply taken.
+func (h *hostile) faults() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for way, k := range h.requests {
+		if way != "takes" {
+			n += k
+		}
+	}
+	return n
+}
+
 // sum adds up im.count over distinct ids, those of the dead letters included.
 func (h *hostile) sum(letters map[string]int) (sum, ids int) {
 	h.mu.Lock()
@@ -215,18 +227,27 @@ func TestSinkSoak(t *testing.T) {
 	w := bufio.NewWriter(log)
 	f.start()
 	begin, lines := time.Now(), 0
-	for kill := 1; lines < total; {
+	var up time.Time // when the daemon was seen to be ready; the kill comes a second later
+	for lines < total {
 		for due := int(float64(total) * time.Since(begin).Seconds() / soakTime.Seconds()); lines < min(due, total); lines++ {
 			fmt.Fprintf(w, "soak %d user=u%d %s\n", lines, lines%50_000, kicked)
 		}
 		if err := w.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		if time.Since(begin) > time.Duration(kill)*time.Second {
+		switch {
+		case up.IsZero() && strings.Count(f.log.String(), `"ready"`) > f.seen:
+			up = time.Now()
+		case !up.IsZero() && time.Since(up) > time.Second:
 			f.kill()
-			kill++
+			up = time.Time{}
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+	for end := time.Now().Add(30 * time.Second); h.faults() < 10 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	}
+	if n := h.faults(); n < 10 || f.kills == 0 {
+		t.Errorf("only %d faults and %d kills: this proves little", n, f.kills)
 	}
 	h.mu.Lock()
 	h.healed = true
