@@ -24,7 +24,7 @@ func (s *Store) Before(seq uint64, n int) (list []Numbered, err error) {
 		var k, v []byte
 		if seq == 0 {
 			k, v = c.Last()
-		} else if k, v = c.Seek(key(seq)); k == nil {
+		} else if k, _ = c.Seek(key(seq)); k == nil {
 			k, v = c.Last()
 		} else {
 			k, v = c.Prev()

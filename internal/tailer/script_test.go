@@ -96,7 +96,6 @@ type script struct {
 	*follow
 	where string
 	held  map[string]*os.File
-	kept  map[string]bool
 }
 
 func (s *script) run(w []string) {
