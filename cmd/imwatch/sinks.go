@@ -15,9 +15,11 @@ import (
 	"github.com/imwatch/imwatch/internal/sink/elasticsearch"
 	"github.com/imwatch/imwatch/internal/sink/httpclient"
 	"github.com/imwatch/imwatch/internal/sink/httpsink"
+	"github.com/imwatch/imwatch/internal/sink/journald"
 	"github.com/imwatch/imwatch/internal/sink/kafka"
 	"github.com/imwatch/imwatch/internal/sink/loki"
 	"github.com/imwatch/imwatch/internal/sink/secure"
+	"github.com/imwatch/imwatch/internal/sink/syslog"
 	"github.com/imwatch/imwatch/internal/terminal"
 )
 
@@ -74,6 +76,10 @@ func (d *daemon) openSink(c *config.Sink, ann *annotator.Annotator) (sink.Sink, 
 			o.TLS = &t
 		}
 		return kafka.New(o)
+	case "syslog":
+		return syslog.New(syslog.Options{Address: c.Address, Facility: c.Facility, AppName: c.AppName, TLS: trust(c), Timeout: time.Duration(c.Timeout)})
+	case "journald":
+		return journald.New(c.Address, time.Duration(c.Timeout)), nil
 	}
 	return nil, fmt.Errorf("this build has no sink of type %s", c.Type)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/internal/sink/httpsink"
+	"github.com/imwatch/imwatch/internal/sink/syslog"
 )
 
 // A Sink is where events go. Which keys a type has says sinkKeys.
@@ -230,7 +231,11 @@ func (x *sinkAt) byType() {
 		}
 		x.url()
 	case "syslog":
-		x.need("address", x.Address, "unix:///dev/log, udp://host:514, tcp://host:601 or tls://host:6514")
+		x.syslog()
+	case "journald":
+		if x.Address != "" && !filepath.IsAbs(x.Address) {
+			x.say("address", fmt.Sprintf("address is %q, which is no whole path of a socket", x.Address), "leave it out for this machine's journal")
+		}
 	case "kafka":
 		if len(x.Brokers) == 0 {
 			x.say("type", "sink "+x.Name+" has no brokers", "brokers: [kafka1:9092, kafka2:9092]")
@@ -268,6 +273,27 @@ func (x *sinkAt) template() {
 		x.say("template", err.Error(), "slack, dingtalk, feishu, wecom, or a text/template such as '{\"text\": {{json .Message}}}'")
 	}
 }
+
+// syslog checks what only that sink has.
+func (x *sinkAt) syslog() {
+	const form = "unix:///dev/log, udp://host:514, tcp://host:601 or tls://host:6514"
+	x.need("address", x.Address, form)
+	if x.Address != "" {
+		to, err := syslog.ParseAddress(x.Address)
+		switch {
+		case err != nil:
+			x.say("address", "address: "+err.Error(), form)
+		case to.Network != "tls" && x.TLS != (TLS{}):
+			x.say("tls", "tls stands beside an address that is not tls://", "tls://host:6514")
+		}
+	}
+	x.oneOf("facility", x.Facility, syslog.Facilities...)
+	if x.AppName != "" && !appName.MatchString(x.AppName) {
+		x.say("app_name", fmt.Sprintf("app_name is %q", x.AppName), "up to 48 visible ASCII characters without spaces, as RFC 5424 has it")
+	}
+}
+
+var appName = regexp.MustCompile(`^[!-~]{1,48}$`)
 
 // need refuses an empty value.
 func (x *sinkAt) need(key, v, example string) {

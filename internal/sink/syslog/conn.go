@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -39,14 +40,12 @@ func (s *Sink) connect(ctx context.Context) (*conn, error) {
 	config := s.tls.Clone()
 	config.MaxVersion = tls.VersionTLS12
 	c, err := s.handshake(ctx, config)
-	var alert tls.AlertError
-	if errors.As(err, &alert) && alert == protocolVersion {
+	var alert *net.OpError
+	if errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(err.Error(), "protocol version") {
 		c, err = s.handshake(ctx, s.tls)
 	}
 	return c, err
 }
-
-const protocolVersion = 70 // the alert of a server that knows only TLS 1.3
 
 func (s *Sink) dial(ctx context.Context, network string) (net.Conn, error) {
 	return (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext(ctx, network, s.to.Address)

@@ -151,8 +151,9 @@ func (s *Sink) failure(ctx context.Context, err error) error {
 	}
 	class := sink.Connection
 	var timeout net.Error
+	var record tls.RecordHeaderError
 	switch {
-	case errors.Is(err, errSpoke):
+	case errors.Is(err, errSpoke) || errors.As(err, &record):
 		class = sink.Answer
 	case secure.Untrusted(err):
 		class = sink.Trust
