@@ -55,6 +55,7 @@ func TestLogrotate(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.start()
+			f.told(`"ready"`) // what was rotated before is history
 			for i := range 12 {
 				for range 60 {
 					w.line(w.f)

@@ -31,9 +31,15 @@ func TestScale(t *testing.T) {
 	for _, test := range []struct{ files, dirs int }{{10, 1}, {*scaleFiles, 1}, {*scaleFiles, max(1, *scaleFiles/10)}} {
 		t.Run(fmt.Sprintf("%d in %d", test.files, test.dirs), func(t *testing.T) { scale(t, test.files, test.dirs) })
 	}
+	t.Run("20 ms in every sync", func(t *testing.T) {
+		strace := injectable(t)
+		scale(t, 10, 1, strace, "-f", "-qqq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=20000")
+	})
 }
 
-func scale(t *testing.T, files, dirs int) {
+// scale follows files, and reports. Inside another command only times are
+// reported.
+func scale(t *testing.T, files, dirs int, around ...string) {
 	f := newFollower(t, "logs/**/*.log")
 	conf, err := os.ReadFile(f.conf)
 	if err != nil {
@@ -49,7 +55,9 @@ func scale(t *testing.T, files, dirs int) {
 		put(t, p, strings.Repeat(fmt.Sprintf("2026-11-20 08:00:00 INFO request %d served\n", i), 40))
 		paths = append(paths, p)
 	}
-	f.cmd = exec.Command(f.bin, "run", "-c", f.conf)
+	args := append(around, f.bin, "run", "-c", f.conf)
+	f.cmd = exec.Command(args[0], args[1:]...)
+	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	f.cmd.Stderr = &f.log
 	out, err := f.cmd.StdoutPipe()
 	if err == nil {
@@ -58,7 +66,7 @@ func scale(t *testing.T, files, dirs int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.cmd.Process.Kill()
+	defer syscall.Kill(-f.cmd.Process.Pid, syscall.SIGKILL)
 	began := time.Now()
 	for !strings.Contains(f.log.String(), `"ready"`) {
 		if time.Since(began) > time.Minute {
@@ -112,6 +120,10 @@ func scale(t *testing.T, files, dirs int) {
 		time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond)
 	}
 	slices.Sort(took)
+	if len(around) > 0 {
+		t.Logf("%d files: write to stdout p50 %v, p99 %v", files, took[len(took)/2].Round(time.Microsecond), took[len(took)*99/100].Round(time.Microsecond))
+		return
+	}
 	rss, fds, watches := anonymous(t, f.cmd.Process.Pid), descriptors(t, f.cmd.Process.Pid), watched(t, f.cmd.Process.Pid)
 	t.Logf("%d files in %d directories: ready after %v; %d KiB RssAnon, %d descriptors, %d watches; idle %.2f %% of a core over %v; write to stdout p50 %v, p99 %v",
 		files, dirs, ready.Round(time.Millisecond), rss, fds, watches, 100*idle.Seconds()/scaleIdle.Seconds(), *scaleIdle, took[len(took)/2].Round(time.Microsecond), took[len(took)*99/100].Round(time.Microsecond))

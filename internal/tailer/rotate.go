@@ -550,7 +550,11 @@ const packing = time.Second
 // packedSibling reads a compressed file that came up beside a followed one,
 // unless what it holds has been read or is being read.
 func (t *tailer) packedSibling(live *generation, path string, key identity, info os.FileInfo) {
-	if !strings.HasSuffix(path, ".gz") || time.Since(info.ModTime()) < packing {
+	if !strings.HasSuffix(path, ".gz") {
+		return
+	}
+	if time.Since(info.ModTime()) < packing {
+		t.soon(packing)
 		return
 	}
 	known := []finding.Position{}
