@@ -297,7 +297,7 @@ func TestReload(t *testing.T) {
 func TestNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	c := imwatch(t, dir, "run", "missing/*.log")
-	c.until(&c.err, "no readable file for "+dir+"/missing/*.log; the deepest existing part is "+dir)
+	c.until(&c.err, "no readable file; of "+dir+"/missing/*.log the deepest existing part is "+dir)
 	c.until(&c.err, "hint")
 	if code := c.end(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit %d", code)
