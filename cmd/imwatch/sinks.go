@@ -26,6 +26,10 @@ import (
 // networkWait is how long a sink over the network waits for a batch to fill.
 const networkWait = 200 * time.Millisecond
 
+// attempt is how many of a sink's timeouts one attempt may take: it has phases,
+// and now and then more than one request.
+const attempt = 6
+
 // delivery makes one of the configured sinks, and what delivers to it.
 func (d *daemon) delivery(c *config.Sink, set *ruleSet) (*sink.Delivery, error) {
 	ann := newAnnotator(c, set)
@@ -37,6 +41,9 @@ func (d *daemon) delivery(c *config.Sink, set *ruleSet) (*sink.Delivery, error) 
 		Batch:  sink.Batch{Events: c.Batch.Events, Bytes: int(c.Batch.Bytes), Wait: time.Duration(c.Batch.Wait)},
 		Retry:  sink.Retry{First: time.Duration(c.Retry.First), Last: time.Duration(c.Retry.Last)},
 		Encode: func(f *finding.Finding) (sink.Event, bool) { return encode(ann, c, f) },
+	}
+	if t := attempt * time.Duration(c.Timeout); t > time.Minute { // a minute is the default
+		x.Retry.Timeout = t
 	}
 	if c.Batch.Wait == 0 && c.Type != "stdout" && c.Type != "file" {
 		x.Batch.Wait = networkWait

@@ -6,6 +6,7 @@ package loki
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -96,6 +97,9 @@ func (s *Sink) Send(ctx context.Context, events []sink.Event) error {
 
 func (s *Sink) push(ctx context.Context, events []sink.Event, moments []int) error {
 	_, err := s.client.Post(ctx, "application/json", s.body(events, moments), nil)
+	if errors.Is(err, sink.ErrRejected) && strings.Contains(err.Error(), "includes structured metadata, but this feature is disallowed") {
+		return &sink.Failure{Class: sink.Address, Err: fmt.Errorf("allow_structured_metadata is off in Loki's limits_config, and its schema must be v13: %s", strings.TrimPrefix(err.Error(), sink.ErrRejected.Error()+": "))}
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package loki_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -147,6 +148,23 @@ func TestLateReading(t *testing.T) {
 	}
 	if ids := s.taken(); len(ids) != 2 || !slices.Contains(ids, sinktest.At(1, long, long).ID) || x.Late() != 1 {
 		t.Errorf("taken %v, late %d", ids, x.Late())
+	}
+}
+
+// TestOldLoki: a Loki that is set up without structured metadata is the
+// operator's to mend; the events wait.
+func TestOldLoki(t *testing.T) {
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "stream '{host=\"web1\"}' includes structured metadata, but this feature is disallowed. Please see `limits_config.allow_structured_metadata`", http.StatusBadRequest)
+	}))
+	defer h.Close()
+	x, err := loki.New(loki.Options{HTTP: httpclient.Options{URL: h.URL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	if err := x.Send(t.Context(), sinktest.Events(2)); sink.Class(err) != sink.Address || errors.Is(err, sink.ErrRejected) {
+		t.Errorf("%v", err)
 	}
 }
 
