@@ -114,17 +114,20 @@ func (c *anchorChoice) concat(parts, behind []*syntax.Regexp) {
 			}
 		}
 		if parts[i].Op == syntax.OpAlternate {
-			c.alternatives(parts[i].Sub, rest(i+1))
+			c.alternatives(nil, parts[i].Sub, rest(i+1))
+			if i > 0 && parts[i-1].Op == syntax.OpLiteral { // what the parser took out of all branches
+				c.alternatives(parts[i-1:i], parts[i].Sub, rest(i+1))
+			}
 		}
 	}
 }
 
 // alternatives offers the best choices of all branches together.
-func (c *anchorChoice) alternatives(branches, behind []*syntax.Regexp) {
+func (c *anchorChoice) alternatives(head, branches, behind []*syntax.Regexp) {
 	var all anchorSet
 	for _, b := range branches {
 		var one anchorChoice
-		one.concat(flatten(b), behind)
+		one.concat(slices.Concat(head, flatten(b)), behind)
 		if len(one.best.list) == 0 {
 			return
 		}
@@ -253,7 +256,10 @@ func (s anchorSet) make() (list []anchor) {
 			if isWordByte(a.lit[len(a.lit)-1]) {
 				before = inWord
 			}
-			a.tail = newTail(&syntax.Regexp{Op: syntax.OpConcat, Sub: p.behind}, before)
+			// Of what is too long for a tail, its beginning.
+			for n := len(p.behind); n > 0 && a.tail == nil; n-- {
+				a.tail = newTail(&syntax.Regexp{Op: syntax.OpConcat, Sub: p.behind[:n]}, before)
+			}
 		}
 		list = append(list, a)
 	}
