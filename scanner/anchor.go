@@ -133,7 +133,7 @@ func (c *anchorChoice) alternatives(head, branches, behind []*syntax.Regexp) {
 		}
 		all.list, all.cost = append(all.list, one.best.list...), all.cost+one.best.cost
 	}
-	if len(all.list) <= regex.MaxTexts {
+	if len(all.list) <= 2*regex.MaxTexts {
 		c.offer(all)
 	}
 }

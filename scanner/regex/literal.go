@@ -11,7 +11,7 @@ import (
 )
 
 // MaxTexts bounds a set of texts, beyond which it is no filter.
-const MaxTexts = 64
+const MaxTexts = 128
 
 // A literal is a text in lower case without which, or another one of its set, no
 // match can be, and how many bytes of the match can stand before it at most; -1
