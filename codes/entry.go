@@ -200,12 +200,3 @@ func (f *Family) fill(t Text, lang string) Text {
 
 // WebDocuments are the five tables of Web codes that the vendors published.
 var WebDocuments = []string{"easemob-web-legacy", "easemob-web-zh", "agora-chat-web-en", "agora-chat-web-zh", "jmessage-web"}
-
-// DocumentRows counts the rows of each vendor document as published, so that
-// coverage can be told: the Easemob Web table of the legacy documentation, its
-// later Chinese edition, Agora's English and Chinese editions, JMessage Web; the
-// tables inside the Web SDKs, all versions, and in JMessage's own application;
-// the tables of the native SDKs, the REST servers and the JMessage servers.
-var DocumentRows = map[string]int{"easemob-web-legacy": 87, "easemob-web-zh": 30, "agora-chat-web-en": 29, "agora-chat-web-zh": 70, "jmessage-web": 76,
-	"easemob-websdk": 149, "agora-chat": 140, "jchat-web": 82,
-	"easemob-native": 135, "easemob-rest": 88, "easemob-rest-messages": 262, "easemob-rest-errorcode": 29, "jmessage-server": 193, "jmessage-android": 54, "jmessage-ios": 62}

@@ -154,7 +154,6 @@ func writeCSV(w io.Writer, list []*codes.Entry) error {
 // in the catalogue, and what the vendors' published Web tables lack.
 func stats(w io.Writer, cat *codes.Catalogue) error {
 	cells := [][]string{{"FAMILY", "ENTRIES", "ERRORS", "STATUSES", "RETIRED"}}
-	documents := map[string]int{}
 	for _, f := range cat.Families() {
 		var n, status, retired int
 		for _, e := range cat.All() {
@@ -168,29 +167,29 @@ func stats(w io.Writer, cat *codes.Catalogue) error {
 			if e.Retired != (codes.Words{}) {
 				retired++
 			}
-			for _, d := range e.Documents {
-				documents[d]++
-			}
 		}
 		cells = append(cells, []string{f.ID, fmt.Sprint(n), fmt.Sprint(n - status), fmt.Sprint(status), fmt.Sprint(retired)})
 	}
-	docs := [][]string{{"DOCUMENT", "ROWS", "COVERED"}}
-	for _, d := range codes.Documents {
-		total := "-"
-		if n, ok := codes.DocumentRows[d]; ok {
-			total = fmt.Sprint(n)
+	rows, covered := map[string]int{}, map[string]int{}
+	for _, r := range codes.DocumentRows() {
+		rows[r.Document]++
+		if cat.Covers(r) == "" {
+			covered[r.Document]++
 		}
-		docs = append(docs, []string{d, total, fmt.Sprint(documents[d])})
 	}
-	rows, covered := 0, 0
-	for _, d := range codes.WebDocuments {
-		rows, covered = rows+codes.DocumentRows[d], covered+documents[d]
+	docs := [][]string{{"DOCUMENT", "ROWS", "COVERED"}}
+	web, webCovered := 0, 0
+	for _, d := range codes.Documents {
+		docs = append(docs, []string{d, fmt.Sprint(rows[d]), fmt.Sprint(covered[d])})
+		if slices.Contains(codes.WebDocuments, d) {
+			web, webCovered = web+rows[d], webCovered+covered[d]
+		}
 	}
 	if err := writeTables(w, cells, docs); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%d of the %d rows of the vendors' %d Web documents, and %d codes that only their SDKs and applications have.\n",
-		covered, rows, len(codes.WebDocuments), unpublished(cat))
+		webCovered, web, len(codes.WebDocuments), unpublished(cat))
 	return err
 }
 
