@@ -115,7 +115,11 @@ func scale(t *testing.T, files, dirs int, around ...string) {
 	time.Sleep(*scaleIdle)
 	idle := cpu(t, f.cmd.Process.Pid) - before
 	var took []time.Duration
-	for i := range 300 {
+	lines := 300
+	if len(around) > 0 {
+		lines = 100
+	}
+	for i := range lines {
 		took = append(took, see(100+i))
 		time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond)
 	}
