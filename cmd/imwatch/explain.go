@@ -248,10 +248,40 @@ func (x *explainer) line(set *ruleSet, line, family string) error {
 		return exit{exitFindings, fmt.Errorf("%q could be code %s of %s, but nothing on the line proves it\nhint: imwatch explain %s shows what it would mean; with --family %s the line is read as that SDK's",
 			redact.Terminal(m.Evidence), m.Code, strings.Join(m.Families, " or "), m.Code, m.Families[0])}
 	}
+	if err := said(set, line, family); err != nil {
+		return exit{exitFindings, err}
+	}
 	return exit{exitFindings, x.nothing(line)}
 }
 
-var aNumber = regexp.MustCompile(`(?:^|[\s:=])(-?\d{1,7})\b`)
+// said tells whose sentence a line is that holds nothing else, nil where it is
+// nobody's.
+func said(set *ruleSet, line, family string) error {
+	const around = " \t\r\n.,:;!\"'"
+	line = strings.Trim(line, around)
+	var could []string
+	for _, f := range set.files {
+		for _, s := range f.Sentences {
+			if !strings.EqualFold(strings.Trim(s.Text, around), line) {
+				continue
+			}
+			for _, id := range f.Families {
+				for _, c := range s.Codes {
+					if (family == "" || id == family) && set.codes.Has(id, c) {
+						could = append(could, id+"/"+c)
+					}
+				}
+			}
+		}
+	}
+	if len(could) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%q could be %s, but nothing on the line proves it\nhint: imwatch explain %s; with the whole line, its number and what the SDK prints around it, it may be proven", redact.Terminal(line), strings.Join(could, " or "), could[0])
+}
+
+// A number that may be a code: not a part of a date, a time, a version or an address.
+var aNumber = regexp.MustCompile(`(?:^|[\s=]|[^\d\s]:)(-?\d{1,7})(?:[\s,;)}\]]|[.:]?(?:\s|$))`)
 
 // nothing says that a line holds no code, and what may have been meant by a
 // short one.
@@ -270,20 +300,26 @@ func (x *explainer) nothing(line string) error {
 	return errors.New("no code of a known SDK in this line\nhint: a number counts only with proof: its SDK's text or symbol, a vendor's name, or --family FAMILY")
 }
 
+// cause names what is inside an error, and the command that explains it whole.
+func (x *explainer) cause(e *codes.Entry) string {
+	lang, name := x.langs[0], strings.TrimSpace(e.Code+" "+e.Symbol)
+	whole := "imwatch explain " + e.Key()
+	if lang == "zh" {
+		return fmt.Sprintf("起因 %s：%s（%s）", name, e.In(lang).Title, whole)
+	}
+	return fmt.Sprintf("caused by %s: %s (%s)", name, e.In(lang).Title, whole)
+}
+
 // finding prints what was found in a line and then its entry.
 func (x *explainer) finding(f *finding.Finding) {
 	said := fmt.Sprintf("%s/%s, confidence %s, because of: %s", f.Family, f.Code, f.Confidence, strings.Join(f.Basis, ", "))
 	if x.langs[0] == "zh" {
 		said = fmt.Sprintf("%s/%s，把握 %s，依据：%s", f.Family, f.Code, map[string]string{"high": "高", "medium": "中", "low": "低"}[f.Confidence], strings.Join(f.Basis, "、"))
 	}
-	fmt.Fprintln(x.w, x.style.Paint(terminal.Dim, terminal.Cut(said, x.style.Width)))
+	x.lines(terminal.Dim, terminal.Indent("", said, x.style.Width))
 	for in := f.Inner; in != nil; in = in.Cause {
 		if e := x.cat.Find(in.Family, in.Code, codes.Printed{HTTP: annotator.Printed(f).HTTP, Text: in.Text}); e != nil {
-			word := "caused by"
-			if x.langs[0] == "zh" {
-				word = "起因"
-			}
-			fmt.Fprintln(x.w, x.style.Paint(terminal.Dim, terminal.Cut(fmt.Sprintf("%s %s %s: %s", word, e.Code, e.Symbol, e.In(x.langs[0]).Title), x.style.Width)))
+			x.lines(terminal.Dim, terminal.Indent("", x.cause(e), x.style.Width))
 		}
 	}
 	if e := annotator.Entry(x.cat, f); e != nil {

@@ -26,7 +26,7 @@ type printer struct {
 func (f *scanFlags) printer(a *annotator.Annotator, c *report.Collector, w *bufio.Writer, style terminal.Style) printer {
 	switch f.output {
 	case "text":
-		return textPrinter(a, w, style)
+		return f.textPrinter(a, w, style)
 	case "summary":
 		t := &table{ann: a, style: style, lang: f.lang, rows: map[string]*tableRow{}}
 		return printer{t.add, func(r *pipeline.Report) error { return t.write(w, r) }}
@@ -60,14 +60,35 @@ func htmlPrinter(c *report.Collector, w io.Writer) printer {
 	}}
 }
 
-func textPrinter(a *annotator.Annotator, w *bufio.Writer, style terminal.Style) printer {
+func (f *scanFlags) textPrinter(a *annotator.Annotator, w *bufio.Writer, style terminal.Style) printer {
+	var worst finding.Finding
+	level := -1
 	return printer{func(x *finding.Finding) error {
+		if rank := codes.LevelRank(a.Level(x)); rank > level && a.Entry(x) != nil {
+			worst, level = finding.Finding{Family: x.Family, Code: x.Code}, rank
+		}
 		_, err := w.WriteString(a.Text(x, style) + "\n")
 		return err
 	}, func(r *pipeline.Report) error {
-		_, err := fmt.Fprintln(w, style.Paint(terminal.Dim, tally(r)))
+		last := tally(r)
+		if level >= 0 {
+			last += "\n" + f.more(&worst)
+		}
+		_, err := fmt.Fprintln(w, style.Paint(terminal.Dim, last))
 		return err
 	}}
+}
+
+// more is the command that explains a finding's code whole.
+func (f *scanFlags) more(x *finding.Finding) string {
+	command := "imwatch explain " + x.Family + "/" + x.Code
+	if f.config != "" {
+		command += " -c " + f.config
+	}
+	if f.lang == "zh" {
+		return "原因、判断方法和全部步骤：" + command
+	}
+	return "causes, how to tell them apart, all steps: " + command
 }
 
 // tally is the last line: how much was read and found.

@@ -27,6 +27,7 @@ type ruleSet struct {
 	scanner  *scanner.Scanner
 	redactor *redact.Redactor
 	rules    []string // their ids
+	files    []*rules.File
 }
 
 // loadSet reads the configuration, if there is one, and all that it names.
@@ -59,6 +60,7 @@ func (s *ruleSet) load(path string) (problems []codes.Problem) {
 		problems = append(problems, inDir(dir, ps)...)
 		set = set.With(more)
 	}
+	s.files = set.Files
 	for _, f := range set.Files {
 		for i := range f.Rules {
 			s.rules = append(s.rules, f.Rules[i].ID)

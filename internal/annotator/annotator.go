@@ -79,8 +79,8 @@ func (a *Annotator) Fields(dst []Field, f *finding.Finding) []Field {
 func (a *Annotator) text(f *finding.Finding) *text {
 	p := Printed(f)
 	key := textKey{family: f.Family, code: f.Code, symbol: f.Symbol, variant: a.cat.Variant(f.Family, f.Code, p), cause: -1}
-	if in := f.Cause(); in != nil && in.Family != f.Family {
-		key.cause = a.cat.Variant(in.Family, in.Code, codes.Printed{HTTP: p.HTTP, Text: in.Text})
+	if in := f.Cause(); in != nil {
+		key.cause = a.cat.Variant(in.Family, in.Code, inside(p, in))
 	}
 	if f.Family == "" {
 		key.symbol = f.Action
@@ -107,29 +107,35 @@ func Printed(f *finding.Finding) codes.Printed {
 	return codes.Printed{Symbol: f.Symbol, HTTP: status, Text: f.Text}
 }
 
-// Entry returns the catalogue's entry for a finding, refined by what a server had
-// answered where the line says that too; nil for a code that it does not have.
+// inside is what a line says about the cause in it.
+func inside(p codes.Printed, in *finding.Inner) codes.Printed {
+	return codes.Printed{Symbol: in.Symbol, HTTP: p.HTTP, Text: in.Text}
+}
+
+// Entry returns the catalogue's entry for a finding, refined by the cause inside
+// it, which may be what a server had answered; nil for a code that it does not have.
 func Entry(cat *codes.Catalogue, f *finding.Finding) *codes.Entry {
 	p := Printed(f)
 	e := cat.Find(f.Family, f.Code, p)
 	in := f.Cause()
-	if e == nil || in == nil || in.Family == f.Family {
+	if e == nil || in == nil {
 		return e
 	}
-	cause := cat.Find(in.Family, in.Code, codes.Printed{HTTP: p.HTTP, Text: in.Text})
-	if cause == nil {
+	cause := cat.Find(in.Family, in.Code, inside(p, in))
+	if cause == nil || cause.Key() == e.Key() || cause.Status {
 		return e
 	}
 	refined := *e
-	refined.EN, refined.ZH = refine(e.EN, cause.EN, ": "), refine(e.ZH, cause.ZH, "：")
+	refined.EN, refined.ZH = refine(e.EN, cause.EN, ": ", " "), refine(e.ZH, cause.ZH, "：", "")
+	refined.Consequence = nil // the cause is known
 	return &refined
 }
 
-// refine puts what a server's answer says before what the SDK made of it.
-func refine(outer, inner codes.Text, colon string) codes.Text {
-	const most = 4 // hints; the first are the server's
+// refine puts what the cause says before what the SDK made of it.
+func refine(outer, inner codes.Text, colon, space string) codes.Text {
+	const most = 4 // hints; the first are the cause's
 	outer.Title += colon + inner.Title
-	outer.Meaning = inner.Meaning + " " + outer.Meaning
+	outer.Meaning = inner.Meaning + space + outer.Meaning
 	outer.Causes = inner.Causes
 	outer.Hints = slices.Concat(inner.Hints, outer.Hints)
 	outer.Hints = outer.Hints[:min(most, len(outer.Hints))]

@@ -55,7 +55,6 @@ func PageOf(cat *codes.Catalogue, e *codes.Entry, lang string) *Page {
 	p.text(lang, "runbook", e.Runbook)
 	p.text(lang, "meaning", t.Meaning)
 	p.text(lang, "sees", t.UserSees)
-	p.list(lang, "after", after(cat, e, lang))
 	var causes, hints []Item
 	for _, c := range t.Causes {
 		causes = append(causes, Item{c.Cause, c.Tell})
@@ -64,6 +63,7 @@ func PageOf(cat *codes.Catalogue, e *codes.Entry, lang string) *Page {
 		hints = append(hints, Item{Text: h})
 	}
 	p.list(lang, "causes", causes)
+	p.list(lang, "after", after(cat, e, lang))
 	p.list(lang, "hints", hints)
 	p.text(lang, "check", t.Check)
 	p.text(lang, "versions", t.Versions)
@@ -85,7 +85,7 @@ func (p *Page) list(lang, kind string, items []Item) {
 }
 
 // after names the codes that one usually follows, with their titles: those are
-// where to look first.
+// where to look first, where the log has them.
 func after(cat *codes.Catalogue, e *codes.Entry, lang string) (list []Item) {
 	for _, c := range e.Consequence {
 		family, code := e.Family, c

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -18,18 +19,27 @@ import (
 type Style struct {
 	Width int
 	Color bool
+	Whole bool // nobody asked for a width: what a person acts on is not cut
 }
 
-// Of looks at a stream: its width if it is a terminal, and whether to colour
-// (not with NO_COLOR, see https://no-color.org).
+const narrowest = 40 // columns that anything is laid out for
+
+// Of looks at a stream: its width if it is a terminal, else the one that COLUMNS
+// asks for, and whether to colour (not with NO_COLOR, see https://no-color.org).
 func Of(w io.Writer) Style {
 	s := Style{Width: 80}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n >= 40 {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n >= narrowest {
 			s.Width = n
 		}
 		s.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		return s
 	}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n >= narrowest {
+		s.Width = n
+		return s
+	}
+	s.Whole = true
 	return s
 }
 

@@ -98,8 +98,18 @@ func TestFlow(t *testing.T) {
 
 // TestStyle: no colour where the output is no terminal.
 func TestStyle(t *testing.T) {
+	t.Setenv("COLUMNS", "")
 	var b bytes.Buffer
 	s := Of(&b)
+	if !s.Whole || s.Width != 80 {
+		t.Errorf("style %+v: nobody asked for a width", s)
+	}
+	for columns, want := range map[string]Style{"132": {Width: 132}, "40": {Width: 40}, "39": {Width: 80, Whole: true}, "wide": {Width: 80, Whole: true}} {
+		t.Setenv("COLUMNS", columns)
+		if got := Of(&b); got != want {
+			t.Errorf("COLUMNS=%s: style %+v, want %+v", columns, got, want)
+		}
+	}
 	if s.Color || Is(&b) || s.Paint(Bold, "x") != "x" || s.Level("error") != "error" {
 		t.Errorf("style %+v paints a buffer", s)
 	}
