@@ -18,6 +18,7 @@ import (
 	"github.com/imwatch/imwatch/internal/sink/journald"
 	"github.com/imwatch/imwatch/internal/sink/kafka"
 	"github.com/imwatch/imwatch/internal/sink/loki"
+	"github.com/imwatch/imwatch/internal/sink/otlp"
 	"github.com/imwatch/imwatch/internal/sink/secure"
 	"github.com/imwatch/imwatch/internal/sink/syslog"
 	"github.com/imwatch/imwatch/internal/terminal"
@@ -83,6 +84,8 @@ func (d *daemon) openSink(c *config.Sink, ann *annotator.Annotator) (sink.Sink, 
 			o.TLS = &t
 		}
 		return kafka.New(o)
+	case "otlp":
+		return otlp.New(otlp.Options{HTTP: overHTTP(c), GRPC: c.Protocol == "grpc", Version: version()})
 	case "syslog":
 		return syslog.New(syslog.Options{Address: c.Address, Facility: c.Facility, AppName: c.AppName, TLS: trust(c), Timeout: time.Duration(c.Timeout)})
 	case "journald":

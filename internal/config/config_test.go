@@ -113,6 +113,8 @@ func TestComplaints(t *testing.T) {
 		{"facility", "version: 1\nsinks:\n  - type: syslog\n    address: tcp://host\n    facility: local8\n", `imwatch.yaml:5:15: facility is "local8"`},
 		{"app name", "version: 1\nsinks:\n  - type: syslog\n    address: tcp://host\n    app_name: im watch\n", `imwatch.yaml:5:15: app_name is "im watch"`},
 		{"journal at a host", "version: 1\nsinks:\n  - type: journald\n    address: host:1\n", `imwatch.yaml:4:14: address is "host:1", which is no whole path of a socket`},
+		{"a path of gRPC", "version: 1\nsinks:\n  - type: otlp\n    url: http://localhost:4317/v1/logs\n    protocol: grpc\n", "imwatch.yaml:4:10: url has a path, and protocol is grpc"},
+		{"zstd of gRPC", "version: 1\nsinks:\n  - type: otlp\n    url: http://localhost:4317\n    protocol: grpc\n    compression: zstd\n", "imwatch.yaml:6:18: compression is zstd, and protocol is grpc"},
 		{"subjects", "version: 1 # keep\nsubjects: keeep\n", `imwatch.yaml:2:11: subjects is "keeep"`},
 		{"start", source + "    start_at: middle\n", `imwatch.yaml:5:15: start_at is "middle"`},
 		{"no name", "version: 1\nsources:\n  - name: a\n    paths: [/x]\n  - paths: [/y]\n", "imwatch.yaml:5:5: source 2 has no name"},

@@ -245,7 +245,7 @@ func (x *sinkAt) byType() {
 		x.oneOf("compression", x.Compression, "none", "gzip", "snappy", "lz4", "zstd")
 	}
 	if x.Type == "otlp" {
-		x.oneOf("protocol", x.Protocol, "http", "grpc")
+		x.otlp()
 	}
 	switch x.Type {
 	case "loki", "elasticsearch":
@@ -294,6 +294,20 @@ func (x *sinkAt) syslog() {
 }
 
 var appName = regexp.MustCompile(`^[!-~]{1,48}$`)
+
+// otlp checks what only that sink has.
+func (x *sinkAt) otlp() {
+	x.oneOf("protocol", x.Protocol, "http", "grpc")
+	if x.Protocol != "grpc" {
+		return
+	}
+	if u, err := url.Parse(x.URL); err == nil && strings.Trim(u.Path, "/") != "" {
+		x.say("url", "url has a path, and protocol is grpc", "http://host:4317 or https://host:4317: gRPC has a path of its own")
+	}
+	if x.Compression == "zstd" {
+		x.say("compression", "compression is zstd, and protocol is grpc", "gzip or none; zstd goes by protocol: http")
+	}
+}
 
 // need refuses an empty value.
 func (x *sinkAt) need(key, v, example string) {

@@ -25,6 +25,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/net/http/httpproxy"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Options say where and how to post.
@@ -37,6 +38,7 @@ type Options struct {
 	Compression string        // gzip, zstd, or none
 	Timeout     time.Duration // of each phase: connect, handshake, answer; default 10 s
 	Agent       string        // User-Agent; default imwatch
+	HTTP2       bool          // also without TLS, as gRPC wants it
 }
 
 // Auth is how we say who we are.
@@ -99,8 +101,15 @@ func New(o Options) (*Client, error) {
 	}
 	proxy := httpproxy.FromEnvironment().ProxyFunc()
 	dialer := &net.Dialer{Timeout: c.o.Timeout, KeepAlive: 15 * time.Second}
+	var protocols *http.Protocols
+	if o.HTTP2 {
+		protocols = new(http.Protocols)
+		protocols.SetHTTP2(true)
+		protocols.SetUnencryptedHTTP2(true)
+	}
 	c.http = &http.Client{
 		Transport: &http.Transport{
+			Protocols:             protocols,
 			Proxy:                 func(r *http.Request) (*url.URL, error) { return proxy(r.URL) },
 			DialContext:           dialer.DialContext,
 			TLSClientConfig:       tlsConfig,
@@ -177,14 +186,37 @@ func (c *Client) request(ctx context.Context, contentType string, body []byte) (
 		return nil, errors.New("the url makes no request")
 	}
 	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("User-Agent", c.o.Agent)
 	if encoding != "" {
 		req.Header.Set("Content-Encoding", encoding)
 	}
+	return req, c.complete(req)
+}
+
+// complete adds our headers and who we are.
+func (c *Client) complete(req *http.Request) error {
+	req.Header.Set("User-Agent", c.o.Agent)
 	for _, k := range slices.Sorted(maps.Keys(c.o.Headers)) {
 		req.Header.Set(k, c.o.Headers[k])
 	}
-	return req, c.sign(req)
+	return c.sign(req)
+}
+
+// Do sends a request of a protocol that makes its own, with our headers and who
+// we are. Its errors are those of Post; an answer is one of HTTP's success.
+func (c *Client) Do(req *http.Request) (*http.Response, error) {
+	if err := c.complete(req); err != nil {
+		return nil, &sink.Failure{Class: sink.Auth, Err: err}
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.failure(req.Context(), req, err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	return nil, c.refusal(req, resp, answer)
 }
 
 // sign adds who we are.
@@ -239,6 +271,26 @@ func plain(answer []byte) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
+// statusMessage is the message of a google.rpc.Status, as OTLP answers.
+func statusMessage(b []byte) []byte {
+	for len(b) > 0 {
+		n, kind, size := protowire.ConsumeTag(b)
+		if size < 0 {
+			return nil
+		}
+		b = b[size:]
+		if size = protowire.ConsumeFieldValue(n, kind, b); size < 0 {
+			return nil
+		}
+		if n == 2 && kind == protowire.BytesType {
+			message, _ := protowire.ConsumeBytes(b)
+			return message
+		}
+		b = b[size:]
+	}
+	return nil
+}
+
 // hide takes every secret out of a text.
 func (c *Client) hide(s string) string {
 	return redact.Clean(c.o.URLSecret.Hide(c.o.Auth.Secret.Hide(s)), 1024)
@@ -266,6 +318,9 @@ func (c *Client) failure(ctx context.Context, req *http.Request, err error) erro
 
 // refusal is what an answer other than success means.
 func (c *Client) refusal(req *http.Request, resp *http.Response, answer []byte) error {
+	if resp.Header.Get("Content-Type") == "application/x-protobuf" {
+		answer = statusMessage(answer)
+	}
 	said := c.hide(plain(answer))
 	text := fmt.Sprintf("%s answers %s", req.URL.Host, resp.Status)
 	if said != "" {

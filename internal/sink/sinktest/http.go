@@ -24,6 +24,7 @@ type HTTP struct {
 	IDs     func() []string // of the events it has taken, in order
 	Refuse  func(id string) // from now on it refuses this event
 	Path    string          // of the address
+	HTTP2   bool            // also without TLS
 }
 
 // shortTimeout is that of sinks in front of peers that stall.
@@ -50,6 +51,13 @@ func (h HTTP) Start(t *testing.T, b Behaviour) *Peer {
 		misbehave(b, w, r, plain, elsewhere.URL, ends)
 	}))
 	t.Cleanup(func() { close(ends); s.Close() })
+	if h.HTTP2 {
+		s.EnableHTTP2 = true
+		s.Config.Protocols = new(http.Protocols)
+		s.Config.Protocols.SetUnencryptedHTTP2(true)
+		s.Config.Protocols.SetHTTP2(true)
+		s.Config.Protocols.SetHTTP1(true)
+	}
 	switch b {
 	case Stalls:
 		p.Timeout = shortTimeout
@@ -117,6 +125,10 @@ func raw(b Behaviour, w http.ResponseWriter, r *http.Request, plain http.Handler
 	} else {
 		io.Copy(io.Discard, r.Body)
 	}
+	if r.ProtoMajor == 2 {
+		stream(b, w)
+		return
+	}
 	c, rw, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		panic(err)
@@ -133,6 +145,20 @@ func raw(b Behaviour, w http.ResponseWriter, r *http.Request, plain http.Handler
 	case Garbage:
 		io.WriteString(c, "\x00\x16\x03 220 mail.example.com ESMTP\r\n\r\n")
 	}
+}
+
+// stream misbehaves as a stream of HTTP/2 can.
+func stream(b Behaviour, w http.ResponseWriter) {
+	switch b {
+	case CutsAnswer:
+		w.Header().Set("Content-Type", "application/grpc+proto")
+		io.WriteString(w, "\x00\x00\x00")
+		w.(http.Flusher).Flush()
+	case Garbage:
+		io.WriteString(w, "\x00\x16\x03 220 mail.example.com ESMTP\r\n\r\n")
+		return
+	}
+	panic(http.ErrAbortHandler) // resets the stream
 }
 
 // Decompress gives a handler the body as it was before compression; what is not
