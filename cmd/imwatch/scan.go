@@ -40,7 +40,8 @@ func newScan() *cobra.Command {
 		Use:   "scan [flags] PATH...",
 		Short: "Read log files once and print every error code in them, explained",
 		Long: `Reads files, directories (recursively), globs with ** and standard input (-), also compressed ones
-(.gz .zst .bz2 .xz) and archives (.tar .tgz .zip), and prints an event for each error code.`,
+(.gz .zst .bz2 .xz) and archives (.tar .tgz .zip), and prints an event for each error code. Text for a pipe is laid out for COLUMNS columns; without it
+no hint is cut.`,
 		Example: `  imwatch scan /var/log/im
   imwatch scan -o summary 'logs/**/*.log' customer.zip
   imwatch scan -o html /var/log/im >report.html
