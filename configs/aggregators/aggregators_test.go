@@ -1,0 +1,157 @@
+// Package aggregators holds what the aggregators' side needs; here is its proof.
+package aggregators
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/imwatch/imwatch/internal/sink/sinktest"
+)
+
+// TestPrometheusDashboard runs each panel's query in a real Prometheus that has
+// read the metrics of a daemon over testdata/logs.
+func TestPrometheusDashboard(t *testing.T) {
+	data, err := os.ReadFile("grafana-prometheus.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var board struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(data, &board); err != nil || len(board.Panels) < 10 {
+		t.Fatalf("%d panels, %v", len(board.Panels), err)
+	}
+	prometheus := startPrometheus(t, startDaemon(t))
+	wait(t, "two readings", func() bool { return len(query(t, prometheus, "rate(imwatch_lines_read_total[1m])")) > 0 })
+	replace := strings.NewReplacer("$__rate_interval", "1m", "$__range", "1m", "$job", ".*", "$instance", ".*")
+	for _, p := range board.Panels {
+		for _, x := range p.Targets {
+			if len(query(t, prometheus, replace.Replace(x.Expr))) == 0 {
+				t.Errorf("%s: nothing comes of %s", p.Title, x.Expr)
+			}
+		}
+	}
+}
+
+// startDaemon starts one over testdata/logs, and returns where it listens.
+func startDaemon(t *testing.T) string {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs, err := filepath.Abs("../../testdata/logs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(dir, "imwatch")
+	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/imwatch").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	address := free(t)
+	conf := filepath.Join(dir, "imwatch.yaml")
+	text := fmt.Sprintf("version: 1\nstate_dir: %s/state\nlisten: %s\nsinks: [{type: file, path: %s/events.ndjson}]\nsources: [{name: chat, paths: [%q]}]\n", dir, address, dir, logs+"/**/*.log")
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, bin, "run", "-c", conf)
+	wait(t, "the daemon", func() bool {
+		resp, err := http.Get("http://" + address + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		var b bytes.Buffer
+		b.ReadFrom(resp.Body)
+		return strings.Contains(b.String(), "imwatch_sink_sent_events_total{") && strings.Contains(b.String(), "imwatch_codes_total{")
+	})
+	return address
+}
+
+// startPrometheus starts one that reads the daemon's metrics, and returns where
+// it listens.
+func startPrometheus(t *testing.T, daemon string) string {
+	bin := sinktest.Real(t, "prometheus")
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "prometheus.yml")
+	text := fmt.Sprintf("scrape_configs:\n  - job_name: imwatch\n    scrape_interval: 1s\n    scrape_timeout: 1s\n    static_configs: [{targets: [%q]}]\n", daemon)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := free(t)
+	run(t, bin, "--config.file="+conf, "--storage.tsdb.path="+dir+"/data", "--web.listen-address="+address)
+	wait(t, "prometheus", func() bool {
+		resp, err := http.Get("http://" + address + "/-/ready")
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err == nil && resp.StatusCode == http.StatusOK
+	})
+	return address
+}
+
+func run(t *testing.T, bin string, args ...string) {
+	t.Helper()
+	said := new(bytes.Buffer)
+	cmd := exec.Command(bin, args...)
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s says: %s", filepath.Base(bin), said)
+		}
+	})
+}
+
+func wait(t *testing.T, what string, until func() bool) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); !until(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("does not come: %s", what)
+		}
+	}
+}
+
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func query(t *testing.T, prometheus, expr string) []any {
+	t.Helper()
+	resp, err := http.Get("http://" + prometheus + "/api/v1/query?query=" + url.QueryEscape(expr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var a struct {
+		Status, Error string
+		Data          struct{ Result []any }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil || a.Status != "success" {
+		t.Fatalf("%s: %s %v", expr, a.Error, err)
+	}
+	return a.Data.Result
+}
