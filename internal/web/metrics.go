@@ -30,6 +30,7 @@ type Metrics struct {
 	reload                                                  prometheus.Gauge
 
 	mu      sync.Mutex
+	sources []string              // of the configuration in use
 	last    map[[2]string]float64 // family, code: when it was last seen
 	done    map[string]sink.State // of sinks before the last reload
 	dropped map[string]uint64     // by sink
@@ -52,7 +53,7 @@ func NewMetrics(version string, pull func(context.Context) Pulled) *Metrics {
 	}
 	m.lines = counter("lines_read_total", "Complete lines read.", "source")
 	m.bytes = counter("bytes_read_total", "Bytes read and done with.", "source")
-	m.findings = counter("findings_total", "Findings that became events, before folding.", "source", "family", "level")
+	m.findings = counter("findings_total", "Findings that became events, before folding. scope is whom the code hits: user, app, platform; none for a code that the catalogue does not have.", "source", "family", "level", "scope")
 	m.codes = counter("codes_total", "Codes of the catalogue seen, also muted ones and statuses; any other code is _OTHER.", "source", "family", "code")
 	m.undecided = counter("undecided_total", "Possible codes without proof of a vendor.", "source")
 	m.folded = counter("folded_total", "Findings that were counted in a storm instead of going out in full.", "source")
@@ -79,6 +80,9 @@ func (m *Metrics) Use(cat *codes.Catalogue, sources, rules []string) {
 			v.WithLabelValues(s)
 		}
 	}
+	m.mu.Lock()
+	m.sources = sources
+	m.mu.Unlock()
 	for _, r := range rules {
 		m.rules.WithLabelValues(r)
 	}
@@ -126,13 +130,13 @@ func (m *Metrics) Seen(f *finding.Finding) {
 
 // Found counts a finding that becomes an event.
 func (m *Metrics) Found(f *finding.Finding) {
-	level := "warn"
+	level, scope := "warn", ""
 	if cat := m.cat.Load(); cat != nil {
 		if e := cat.Entry(f.Family, f.Code, f.Symbol); e != nil {
-			level = e.Level
+			level, scope = e.Level, e.Scope
 		}
 	}
-	m.findings.WithLabelValues(f.Source, f.Family, level).Inc()
+	m.findings.WithLabelValues(f.Source, f.Family, level, scope).Inc()
 }
 
 // Lost counts what is lost of a file. The reasons are the tailer's own words;
@@ -210,6 +214,11 @@ func (p *puller) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	files, lag := map[[2]string]int{}, map[string]int64{}
+	p.m.mu.Lock()
+	defer p.m.mu.Unlock()
+	for _, s := range p.m.sources { // one without files has 0, so that an alert can see it
+		files[[2]string{s, "live"}], lag[s] = 0, 0
+	}
 	for _, f := range now.Files {
 		files[[2]string{f.Source, f.Mode}]++
 		lag[f.Source] += f.Lag
@@ -223,8 +232,6 @@ func (p *puller) Collect(ch chan<- prometheus.Metric) {
 	for name, n := range now.Store.Backlog {
 		gauge(descBacklog, float64(n), name)
 	}
-	p.m.mu.Lock()
-	defer p.m.mu.Unlock()
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}

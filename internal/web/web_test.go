@@ -99,7 +99,7 @@ func known(string) bool { return true }
 
 // contract lists the metrics and their labels as the outside depends on them.
 var contract = map[string]string{
-	"build_info": "goversion,version", "lines_read_total": "source", "bytes_read_total": "source", "findings_total": "family,level,source",
+	"build_info": "goversion,version", "lines_read_total": "source", "bytes_read_total": "source", "findings_total": "family,level,scope,source",
 	"codes_total": "code,family,source", "code_last_seen_timestamp_seconds": "code,family", "undecided_total": "source", "folded_total": "source",
 	"rule_matches_total": "rule", "files": "mode,source", "lag_bytes": "source", "rotations_total": "kind", "lost_bytes_total": "reason",
 	"sink_sent_events_total": "sink", "sink_errors_total": "class,sink", "sink_backlog_events": "sink", "sink_dropped_events_total": "sink",
@@ -110,7 +110,7 @@ var contract = map[string]string{
 func TestMetrics(t *testing.T) {
 	s := newSite(t, time.Hour)
 	m := s.Metrics
-	m.Use(codes.Embedded(), []string{"chat"}, []string{"some-rule"})
+	m.Use(codes.Embedded(), []string{"chat", "empty"}, []string{"some-rule"})
 	m.Keep(map[string]sink.State{"stdout": {Sent: 3, Errors: map[string]int64{sink.Refused: 1}}}) // of the run before a reload
 	m.Committed(store.Commit{Dropped: map[string]uint64{"stdout": 4}})
 	m.Read("chat", 10, 1000)
@@ -133,9 +133,9 @@ func TestMetrics(t *testing.T) {
 	body := get(t, s.handler(secret, known), "/metrics").Body.String()
 	for _, want := range []string{
 		`imwatch_lines_read_total{source="chat"} 10`, `imwatch_bytes_read_total{source="chat"} 1000`, `imwatch_undecided_total{source="chat"} 1`,
-		`imwatch_findings_total{family="easemob-web",level="warn",source="chat"} 31`, `imwatch_codes_total{code="206",family="easemob-web",source="chat"} 30`,
+		`imwatch_findings_total{family="easemob-web",level="warn",scope="user",source="chat"} 30`, `imwatch_findings_total{family="easemob-web",level="warn",scope="",source="chat"} 1`, `imwatch_codes_total{code="206",family="easemob-web",source="chat"} 30`,
 		`imwatch_codes_total{code="_OTHER",family="easemob-web",source="chat"} 1`, `imwatch_code_last_seen_timestamp_seconds{code="206",family="easemob-web"} 1.8e+09`,
-		`imwatch_folded_total{source="chat"} 10`, `imwatch_rule_matches_total{rule="some-rule"} 1`, `imwatch_files{mode="live",source="chat"} 1`, `imwatch_lag_bytes{source="chat"} 7`,
+		`imwatch_folded_total{source="chat"} 10`, `imwatch_rule_matches_total{rule="some-rule"} 1`, `imwatch_files{mode="live",source="chat"} 1`, `imwatch_lag_bytes{source="chat"} 7`, `imwatch_files{mode="live",source="empty"} 0`,
 		`imwatch_rotations_total{kind="renamed"} 1`, `imwatch_rotations_total{kind="deleted"} 0`, `imwatch_lost_bytes_total{reason="truncated"} 42`,
 		`imwatch_sink_sent_events_total{sink="stdout"} 5`, `imwatch_sink_errors_total{class="rejected",sink="stdout"} 2`, `imwatch_sink_errors_total{class="timeout",sink="stdout"} 1`, `imwatch_sink_dropped_events_total{sink="stdout"} 5`, `imwatch_sink_backlog_events{sink="stdout"} 3`,
 		`imwatch_sink_failing{class="timeout",error="no answer",sink="stdout"} 1`, `imwatch_sink_late_events_total{sink="stdout"} 6`,
