@@ -32,7 +32,7 @@ func anchorsOf(re string) []anchor {
 		return nil
 	}
 	c := anchorChoice{}
-	c.concat(flatten(tree.Simplify()), nil)
+	c.concat(nil, flatten(tree.Simplify()), nil)
 	return c.make()
 }
 
@@ -96,14 +96,15 @@ func flatten(n *syntax.Regexp) (parts []*syntax.Regexp) {
 	return []*syntax.Regexp{n}
 }
 
-// concat offers the choices of a concatenation that is followed by behind.
-func (c *anchorChoice) concat(parts, behind []*syntax.Regexp) {
+// concat offers the choices of a concatenation that stands between front and
+// behind.
+func (c *anchorChoice) concat(front, parts, behind []*syntax.Regexp) {
 	done := 0
 	for i := range parts {
 		rest := func(n int) []*syntax.Regexp { return slices.Concat(parts[n:], behind) }
 		if run, n := longestRun(parts[i:]); n > 0 && i >= done && !zeroWidth(parts[i]) {
 			done = i + n
-			edge := endsWord(parts[:i])
+			edge := endsWord(slices.Concat(front, parts[:i]))
 			set := anchorSet{}
 			for _, text := range run {
 				one := spellings(spelling{text, edge && text != "" && isWordByte(text[0])}, rest(i+n))
@@ -114,20 +115,20 @@ func (c *anchorChoice) concat(parts, behind []*syntax.Regexp) {
 			}
 		}
 		if parts[i].Op == syntax.OpAlternate {
-			c.alternatives(nil, parts[i].Sub, rest(i+1))
+			c.alternatives(slices.Concat(front, parts[:i]), nil, parts[i].Sub, rest(i+1))
 			if i > 0 && parts[i-1].Op == syntax.OpLiteral { // what the parser took out of all branches
-				c.alternatives(parts[i-1:i], parts[i].Sub, rest(i+1))
+				c.alternatives(slices.Concat(front, parts[:i-1]), parts[i-1:i], parts[i].Sub, rest(i+1))
 			}
 		}
 	}
 }
 
 // alternatives offers the best choices of all branches together.
-func (c *anchorChoice) alternatives(head, branches, behind []*syntax.Regexp) {
+func (c *anchorChoice) alternatives(front, head, branches, behind []*syntax.Regexp) {
 	var all anchorSet
 	for _, b := range branches {
 		var one anchorChoice
-		one.concat(slices.Concat(head, flatten(b)), behind)
+		one.concat(front, slices.Concat(head, flatten(b)), behind)
 		if len(one.best.list) == 0 {
 			return
 		}
