@@ -250,6 +250,12 @@ func wordlike(c byte) bool { return c >= 0x80 || isWordByte(c) }
 func (c *anchorChoice) make() []anchor { return c.best.make() }
 
 func (s anchorSet) make() (list []anchor) {
+	type tailOf struct {
+		first  *syntax.Regexp
+		parts  int
+		before lastChar
+	}
+	tails := map[tailOf]*tail{} // spellings of one run share what is behind it
 	for _, p := range s.list {
 		a := anchor{lit: p.text[p.from:p.to], head: p.text[:p.from], edge: p.edge}
 		if len(p.behind) > 0 {
@@ -258,9 +264,12 @@ func (s anchorSet) make() (list []anchor) {
 				before = inWord
 			}
 			// Of what is too long for a tail, its beginning.
-			for n := len(p.behind); n > 0 && a.tail == nil; n-- {
-				a.tail = newTail(&syntax.Regexp{Op: syntax.OpConcat, Sub: p.behind[:n]}, before)
+			key := tailOf{p.behind[0], len(p.behind), before}
+			t, ok := tails[key]
+			for n := len(p.behind); n > 0 && !ok && t == nil; n-- {
+				t = newTail(&syntax.Regexp{Op: syntax.OpConcat, Sub: p.behind[:n]}, before)
 			}
+			tails[key], a.tail = t, t
 		}
 		list = append(list, a)
 	}
