@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -18,6 +19,7 @@ import (
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/redact"
 	"github.com/imwatch/imwatch/internal/sink"
+	"github.com/imwatch/imwatch/internal/sink/journald"
 	"github.com/spf13/cobra"
 )
 
@@ -113,8 +115,20 @@ func target(c *config.Sink) string {
 	return strings.Join(append(c.Brokers, c.Address+c.Path), ",")
 }
 
+// localSocket is the socket of a sink on this machine.
+func localSocket(c *config.Sink) (path string, ok bool) {
+	if c.Type == "journald" {
+		return cmp.Or(c.Address, journald.Socket), true
+	}
+	return strings.CutPrefix(c.Address, "unix://")
+}
+
 func connectHint(c *config.Sink, err error) string {
-	switch sink.Class(err) {
+	class := sink.Class(err)
+	if path, ok := localSocket(c); ok && (class == sink.Connection || class == sink.Timeout) {
+		return "is who makes this socket running, and may this user write to it? ls -l " + path
+	}
+	switch class {
 	case sink.Auth:
 		if c.Auth.File != "" {
 			return "is the secret in " + c.Auth.File + " right, and may it do this?"

@@ -45,6 +45,7 @@ sinks:
   - {type: http, name: good, url: %[2]s, labels: {team: chat}}
   - {type: elasticsearch, url: %[3]s, auth: {scheme: bearer, file: %[1]s/token}}
   - {type: loki, url: "http://%[4]s/loki/api/v1/push"}
+  - {type: journald, address: %[1]s/nobody}
 `, dir, good.URL, strict.URL, nobody.Addr()))
 	c := imwatch(t, dir, "check", "-c", "imwatch.yaml", "--connect")
 	if code := c.end(0); code != exitFindings {
@@ -55,7 +56,7 @@ sinks:
 			t.Errorf("stdout lacks %q:\n%s", want, c.out.String())
 		}
 	}
-	for _, want := range []string{"sink elasticsearch (" + strict.URL + "): ", "403 Forbidden: bad token in Bearer ***", "hint: is the secret in " + dir + "/token right", "connection refused", "hint: does it run there", "2 sinks of 5"} {
+	for _, want := range []string{"sink elasticsearch (" + strict.URL + "): ", "403 Forbidden: bad token in Bearer ***", "hint: is the secret in " + dir + "/token right", "connection refused", "hint: does it run there", "nobody: connect: no such file or directory", "hint: is who makes this socket running", "3 sinks of 6"} {
 		if !strings.Contains(c.err.String(), want) {
 			t.Errorf("stderr lacks %q:\n%s", want, c.err.String())
 		}

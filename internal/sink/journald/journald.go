@@ -87,6 +87,10 @@ func (s *Sink) failure(ctx context.Context, err error) error {
 	case errors.Is(err, syscall.EACCES):
 		class = sink.Auth
 	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" { // its text has the address again
+		err = op.Err
+	}
 	return &sink.Failure{Class: class, Err: fmt.Errorf("%s: %w", s.socket, err)}
 }
 
