@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/imwatch/imwatch/codes"
 )
 
 // TestReadme runs the commands that the README shows and holds its figures and
@@ -89,5 +91,25 @@ func TestReadmeSays(t *testing.T) {
 	}
 	if len(rows) < 10 {
 		t.Errorf("only %d rows", len(rows))
+	}
+}
+
+// TestReadmeFamilies holds the README's families and its number of entries
+// against the catalogue.
+func TestReadmeFamilies(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(readme), "## Families")
+	table, _, _ = strings.Cut(table, "\n## ")
+	cat := codes.Embedded()
+	for _, f := range cat.Families() {
+		if !strings.Contains(table, "`"+f.ID+"`") {
+			t.Errorf("the README does not name %s", f.ID)
+		}
+	}
+	if n := cat.Len(); n < 1200 || !strings.Contains(string(readme), "more than 1,200 entries") {
+		t.Errorf("the README's number of entries is not that of the catalogue, %d", n)
 	}
 }
