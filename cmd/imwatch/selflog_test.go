@@ -24,6 +24,8 @@ func TestSelfLog(t *testing.T) {
 			Repeated             int
 		}
 		said := func() (list []line) {
+			s.mu.Lock() // what a timer writes comes from another goroutine
+			defer s.mu.Unlock()
 			for l := range strings.Lines(out.String()) {
 				var x line
 				if err := json.Unmarshal([]byte(l), &x); err != nil {

@@ -145,8 +145,12 @@ func (f *follower) term() {
 func (f *follower) verify(lines int) {
 	f.t.Helper()
 	var got map[int]map[string]int
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	// A loaded machine is slow, but as long as lines come it is not done.
+	for had, end := -1, time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		got = f.events()
+		if len(got) > had {
+			had, end = len(got), time.Now().Add(30*time.Second)
+		}
 		if len(got) >= lines || time.Now().After(end) {
 			break
 		}

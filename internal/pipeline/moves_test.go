@@ -90,6 +90,8 @@ func TestMoves(t *testing.T) {
 	t.Run("a sink that is down and may not lose anything", func(t *testing.T) {
 		t.Parallel()
 		r := follow(t, strings.Repeat(oneLine, 40_000), RunOptions{}, store.Options{MaxBytes: 1 << 20})
+		for end := time.Now().Add(time.Minute); !r.runner.waits() && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		}
 		turn(t, r, limit)
 		if _, stuck := r.Moves(t.Context(), limit); stuck != "" {
 			t.Errorf("stuck %q, but it only waits for the sink", stuck)
