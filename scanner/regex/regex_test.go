@@ -94,7 +94,7 @@ func TestLikeRegexp(t *testing.T) {
 	}
 	var log bytes.Buffer
 	for _, o := range []workload.Options{{Hits: 500}, {Hits: 500, Form: "docker", Chinese: true}} {
-		if _, _, err := workload.Write(&log, 30_000, o); err != nil {
+		if _, _, err := workload.Write(&log, 12_000, o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,7 +107,7 @@ func TestLikeRegexp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		log.Write(data[:min(len(data), 20_000)])
+		log.Write(data[:min(len(data), 6_000)])
 	}
 	for line := range strings.Lines(log.String()) {
 		same(t, set, &m, line)
