@@ -35,7 +35,7 @@ func TestPrometheusDashboard(t *testing.T) {
 	if err := json.Unmarshal(data, &board); err != nil || len(board.Panels) < 10 {
 		t.Fatalf("%d panels, %v", len(board.Panels), err)
 	}
-	prometheus := startPrometheus(t, startDaemon(t))
+	prometheus := startPrometheus(t, startDaemon(t, "", ""))
 	wait(t, "two readings", func() bool { return len(query(t, prometheus, "rate(imwatch_lines_read_total[1m])")) > 0 })
 	replace := strings.NewReplacer("$__rate_interval", "1m", "$__range", "1m", "$job", ".*", "$instance", ".*")
 	for _, p := range board.Panels {
@@ -47,8 +47,9 @@ func TestPrometheusDashboard(t *testing.T) {
 	}
 }
 
-// startDaemon starts one over testdata/logs, and returns where it listens.
-func startDaemon(t *testing.T) string {
+// startDaemon starts one over testdata/logs, with more sources and
+// sinks, and returns where it listens.
+func startDaemon(t *testing.T, sources, sinks string) string {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +64,7 @@ func startDaemon(t *testing.T) string {
 	}
 	address := free(t)
 	conf := filepath.Join(dir, "imwatch.yaml")
-	text := fmt.Sprintf("version: 1\nstate_dir: %s/state\nlisten: %s\nsinks: [{type: file, path: %s/events.ndjson}]\nsources: [{name: chat, paths: [%q]}]\n", dir, address, dir, logs+"/**/*.log")
+	text := fmt.Sprintf("version: 1\nstate_dir: %s/state\nlisten: %s\nsinks: [{type: file, path: %s/events.ndjson}%s]\nsources:\n  - {name: chat, paths: [%q]}\n%s", dir, address, dir, sinks, logs+"/**/*.log", sources)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

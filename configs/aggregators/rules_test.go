@@ -1,17 +1,13 @@
-//go:build linux
-
-package main
+package aggregators
 
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/imwatch/imwatch/internal/sink/sinktest"
 )
-
-const aggregators = "../../configs/aggregators/"
 
 // alertRules is what of a file of rules, and of one of their tests, is looked at.
 type alertRules struct {
@@ -30,15 +26,15 @@ type alertRules struct {
 // silent on a healthy one.
 func TestAlertRules(t *testing.T) {
 	t.Parallel()
-	promtool := need(t, "promtool")
-	for _, args := range [][]string{{"check", "rules", "--lint-fatal", aggregators + "prometheus-rules.yaml"}, {"test", "rules", aggregators + "prometheus-rules.test.yaml"}} {
+	promtool := sinktest.Real(t, "promtool")
+	for _, args := range [][]string{{"check", "rules", "--lint-fatal", "prometheus-rules.yaml"}, {"test", "rules", "prometheus-rules.test.yaml"}} {
 		if out, err := exec.Command(promtool, args...).CombinedOutput(); err != nil {
 			t.Errorf("promtool %s: %v\n%s", args, err, out)
 		}
 	}
 	var r alertRules
 	for _, name := range []string{"prometheus-rules.yaml", "prometheus-rules.test.yaml"} {
-		data, err := os.ReadFile(filepath.Join(aggregators, name))
+		data, err := os.ReadFile(name)
 		if err == nil {
 			err = yaml.Unmarshal(data, &r)
 		}
