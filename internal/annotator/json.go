@@ -2,6 +2,7 @@ package annotator
 
 import (
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -25,6 +26,22 @@ type object struct {
 type Field struct {
 	Name  string
 	Value any
+}
+
+// Text is the value as text: a number in decimal, a time as RFC 3339 in UTC, a
+// list with the separator between its items.
+func (f Field) Text(separator string) string {
+	switch v := f.Value.(type) {
+	case string:
+		return v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case time.Time:
+		return v.UTC().Format(time.RFC3339Nano)
+	case []string:
+		return strings.Join(v, separator)
+	}
+	return ""
 }
 
 // collect takes a member as a field; only for an object that has a list.

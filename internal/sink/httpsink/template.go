@@ -5,10 +5,8 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"text/template"
-	"time"
 
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/internal/annotator"
@@ -25,16 +23,20 @@ type message struct {
 	*sink.Event
 	Sign *signature // nil without one
 
-	fields map[string]any
+	fields map[string]annotator.Field
 }
 
 func newMessage(e *sink.Event, s *signature) *message {
-	m := &message{Event: e, Sign: s, fields: map[string]any{}}
+	m := &message{Event: e, Sign: s, fields: map[string]annotator.Field{}}
 	for _, f := range e.Fields(nil) {
-		m.fields[f.Name] = f.Value
+		m.fields[f.Name] = f
 	}
 	return m
 }
+
+// field is one as text, a list's items on lines of their own; "" where the event
+// has none.
+func (m *message) field(name string) string { return m.fields[name].Text("\n") }
 
 // JSON is the event's, without its newline.
 func (m *message) JSON() string { return strings.TrimSuffix(string(m.Event.JSON), "\n") }
@@ -42,7 +44,7 @@ func (m *message) JSON() string { return strings.TrimSuffix(string(m.Event.JSON)
 // functions are what templates may call.
 var functions = template.FuncMap{
 	"json":  quote,
-	"field": func(m *message, name string) string { return text(m.fields[name]) },
+	"field": (*message).field,
 	"lines": lines,
 	"cut":   cut,
 	"slack": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace,
@@ -82,33 +84,19 @@ func quote(v any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
-func text(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case int64:
-		return strconv.FormatInt(v, 10)
-	case time.Time:
-		return v.UTC().Format(time.RFC3339)
-	case []string:
-		return strings.Join(v, "\n")
-	}
-	return ""
-}
-
 // lines writes an event for a chat group: what happened, where, what to do
 // first. lang is the language to prefer.
 func lines(lang string, m *message) string {
 	get := func(name string) string {
 		if lang == "zh" {
-			if s := text(m.fields[name+"_zh"]); s != "" {
+			if s := m.field(name + "_zh"); s != "" {
 				return s
 			}
 		}
-		if s := text(m.fields[name]); s != "" {
+		if s := m.field(name); s != "" {
 			return s
 		}
-		return text(m.fields[name+"_zh"])
+		return m.field(name + "_zh")
 	}
 	code := m.Finding.Family + "/" + m.Finding.Code
 	out := "[" + m.Level + "] " + m.Message()
@@ -117,7 +105,7 @@ func lines(lang string, m *message) string {
 	}
 	var where []string
 	for _, name := range []string{"service.name", "host.name", "log.file.path", "user.id"} {
-		if s := text(m.fields[name]); s != "" {
+		if s := m.field(name); s != "" {
 			where = append(where, s)
 		}
 	}
@@ -125,7 +113,7 @@ func lines(lang string, m *message) string {
 	if hint, _, _ := strings.Cut(get("im.hints"), "\n"); hint != "" {
 		out += "\n→ " + hint
 	}
-	if s := text(m.fields["im.runbook"]); s != "" {
+	if s := m.field("im.runbook"); s != "" {
 		out += "\n" + s
 	}
 	return out

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -177,17 +176,12 @@ func (s *Sink) append(b []byte, e *sink.Event) []byte {
 			continue
 		}
 		name := s.name(x.Name)
-		switch v := x.Value.(type) {
-		case string:
-			b = field(b, name, v)
-		case int64:
-			b = field(b, name, strconv.FormatInt(v, 10))
-		case time.Time:
-			b = field(b, name, v.UTC().Format(time.RFC3339Nano))
-		case []string:
-			for _, one := range v {
-				b = field(b, name, one)
-			}
+		list, ok := x.Value.([]string)
+		if !ok {
+			b = field(b, name, x.Text(""))
+		}
+		for _, text := range list {
+			b = field(b, name, text)
 		}
 	}
 	return b

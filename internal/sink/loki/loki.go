@@ -242,7 +242,7 @@ func (s *Sink) labelsOf(e *sink.Event) string {
 	for _, name := range s.labels {
 		for _, f := range s.fields {
 			if f.Name == name {
-				add(label(name), text(f.Value))
+				add(label(name), f.Text(","))
 			}
 		}
 	}
@@ -274,7 +274,7 @@ func (s *Sink) value(b []byte, e *sink.Event, m int) []byte {
 	}
 	for _, f := range s.fields {
 		if n < maxMetadata && !slices.Contains(long, f.Name) && !slices.Contains(s.labels, f.Name) && f.Name != "service.name" && f.Name != "host.name" {
-			add(s.label(f.Name), text(f.Value))
+			add(s.label(f.Name), f.Text(","))
 		}
 	}
 	return append(b, `}]`...)
@@ -290,18 +290,4 @@ func label(name string) string {
 		}
 		return '_'
 	}, name)
-}
-
-func text(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case int64:
-		return strconv.FormatInt(v, 10)
-	case time.Time:
-		return v.UTC().Format(time.RFC3339Nano)
-	case []string:
-		return strings.Join(v, ",")
-	}
-	return ""
 }

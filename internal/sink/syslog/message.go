@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/imwatch/imwatch/internal/annotator"
@@ -143,17 +142,12 @@ func word(b []byte, s string, most int) []byte {
 // param appends a parameter of the structured data, with a space before it. A
 // list becomes several of the same name.
 func param(b []byte, x *annotator.Field) []byte {
-	switch v := x.Value.(type) {
-	case string:
-		return value(b, x.Name, v)
-	case int64:
-		return value(b, x.Name, strconv.FormatInt(v, 10))
-	case time.Time:
-		return value(b, x.Name, v.UTC().Format(time.RFC3339Nano))
-	case []string:
-		for _, s := range v {
-			b = value(b, x.Name, s)
-		}
+	list, ok := x.Value.([]string)
+	if !ok {
+		return value(b, x.Name, x.Text(""))
+	}
+	for _, s := range list {
+		b = value(b, x.Name, s)
 	}
 	return b
 }
