@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -338,33 +337,21 @@ func journald(t *testing.T) string {
 		flags = "-rm"
 	}
 	const script = `mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal /run/log/journal && exec "$0"`
-	var said bytes.Buffer
 	cmd := exec.Command(sinktest.Real(t, "unshare"), flags, "sh", "-c", script, journald)
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { cmd.Process.Signal(syscall.SIGTERM); <-ended })
-	root := fmt.Sprintf("/proc/%d/root", cmd.Process.Pid)
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	root := ""
+	sinktest.Serve(t, cmd, func() bool {
+		root = fmt.Sprintf("/proc/%d/root", cmd.Process.Pid)
 		// The machine's own /run is seen until unshare has made another.
-		if files, _ := filepath.Glob(root + "/run/log/journal/*/system.journal"); len(files) > 0 && own(cmd.Process.Pid) {
-			if c, err := net.Dial("unixgram", root+"/run/systemd/journal/socket"); err == nil {
-				c.Close()
-				return root
-			}
+		if files, _ := filepath.Glob(root + "/run/log/journal/*/system.journal"); len(files) == 0 || !own(cmd.Process.Pid) {
+			return false
 		}
-		select {
-		case <-ended:
-			t.Fatalf("journald ended: %s", said.String())
-		default:
+		c, err := net.Dial("unixgram", root+"/run/systemd/journal/socket")
+		if err == nil {
+			c.Close()
 		}
-		if time.Now().After(end) {
-			t.Fatalf("journald does not listen: %s", said.String())
-		}
-	}
+		return err == nil
+	})
+	return root
 }
 
 // own tells whether a process has become journald.

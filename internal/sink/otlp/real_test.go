@@ -1,17 +1,13 @@
 package otlp
 
 import (
-	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,71 +21,17 @@ import (
 // ship; its debug exporter tells what it has understood.
 type collector struct {
 	http, grpc string
-	out        output
-}
-
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
+	out        *sinktest.Output
 }
 
 func newCollector(t *testing.T, args ...string) *collector {
 	t.Helper()
 	bin := sinktest.Real(t, "otelcol")
-	c := &collector{http: free(t), grpc: free(t)}
+	c := &collector{http: sinktest.Free(t), grpc: sinktest.Free(t)}
 	cmd := exec.Command(bin, append([]string{"--config", "../../../configs/aggregators/otelcol.yaml"}, args...)...)
 	cmd.Env = append(os.Environ(), "OTLP_HTTP="+c.http, "OTLP_GRPC="+c.grpc)
-	cmd.Stdout, cmd.Stderr = &c.out, &c.out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { cmd.Process.Signal(syscall.SIGTERM); <-ended })
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		ready := true
-		for _, a := range []string{c.http, c.grpc} {
-			x, err := net.Dial("tcp", a)
-			if err != nil {
-				ready = false
-				continue
-			}
-			x.Close()
-		}
-		if ready {
-			return c
-		}
-		select {
-		case <-ended:
-			t.Fatalf("the collector ended: %s", c.out.String())
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatalf("the collector does not listen: %s", c.out.String())
-		}
-	}
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	c.out = sinktest.Serve(t, cmd, sinktest.Listens(c.http, c.grpc))
+	return c
 }
 
 var uid = regexp.MustCompile(`log\.record\.uid: Str\(([0-9a-f]{32})\)`)

@@ -1,38 +1,17 @@
 package sinktest
 
 import (
-	"bytes"
-	"crypto/tls"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/sink"
 )
-
-// Real finds a real component. Where IMWATCH_REAL is set, as in .ci/run, it must
-// be there.
-func Real(t testing.TB, name string) string {
-	t.Helper()
-	for _, path := range []string{name, "/usr/sbin/" + name, "/sbin/" + name} {
-		if found, err := exec.LookPath(path); err == nil {
-			return found
-		}
-	}
-	if os.Getenv("IMWATCH_REAL") != "" {
-		t.Fatalf("%s is not installed, and IMWATCH_REAL is set", name)
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
-}
 
 // A Proxy is a real nginx that speaks TLS in front of a test's server. It wants
 // a certificate of ours, and takes bodies of at most 64 KiB.
@@ -74,12 +53,7 @@ func NewProxy(t testing.TB, backend string) Proxy {
 	t.Helper()
 	nginx := Real(t, "nginx")
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := Free(t)
 	ca := NewAuthority(t)
 	const name = "logs.example.com"
 	cert, key := ca.IssueFiles(t, name)
@@ -91,31 +65,10 @@ func NewProxy(t testing.TB, backend string) Proxy {
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
-	cmd := exec.Command(nginx, "-c", path, "-e", filepath.Join(dir, "error.log"))
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { cmd.Process.Signal(syscall.SIGTERM); <-ended })
+	Serve(t, exec.Command(nginx, "-c", path, "-e", filepath.Join(dir, "error.log")), Listens(address))
 	p := Proxy{URL: "https://" + address, CA: ca.File, ServerName: name}
 	p.Cert, p.Key = ca.IssueFiles(t, "imwatch")
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true}); err == nil {
-			c.Close()
-			return p
-		}
-		select {
-		case <-ended:
-			t.Fatalf("nginx ended: %s", said.String())
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatalf("nginx does not listen: %s", said.String())
-		}
-	}
+	return p
 }
 
 // RunBehindProxy delivers through a real nginx: batches that it finds too large

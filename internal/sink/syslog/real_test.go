@@ -1,14 +1,12 @@
 package syslog
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -60,43 +58,13 @@ func rsyslogd(t *testing.T) (dir string, port, tlsPort int, trust secure.TLS) {
 	if err := os.WriteFile(conf, fmt.Appendf(nil, rsyslogConf, dir, ca.File, cert, key, port, tlsPort, driver), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
 	cmd := exec.Command(bin, "-n", "-f", conf, "-i", filepath.Join(dir, "pid"))
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
-		if t.Failed() {
-			t.Logf("rsyslogd says: %s", said.String())
-		}
+	listens := sinktest.Listens(fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", tlsPort))
+	sinktest.Serve(t, cmd, func() bool {
+		_, err := os.Stat(dir + "/log")
+		return err == nil && listens()
 	})
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		ready := true
-		for _, p := range []int{port, tlsPort} {
-			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p))
-			if err != nil {
-				ready = false
-				continue
-			}
-			c.Close()
-		}
-		if _, err := os.Stat(dir + "/log"); err == nil && ready {
-			return dir, port, tlsPort, trust
-		}
-		select {
-		case <-ended:
-			t.Fatalf("rsyslogd ended: %s", said.String())
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatalf("rsyslogd does not listen: %s", said.String())
-		}
-	}
+	return dir, port, tlsPort, trust
 }
 
 // freePort is one that is free for TCP and UDP.
