@@ -154,44 +154,17 @@ func TestComplaints(t *testing.T) {
 // TestMerge: files of conf.d come in lexical order; relative directories are
 // meant from their file.
 func TestMerge(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{
+	dir := files(t, map[string]string{
 		"imwatch.yaml":     "version: 1\nlanguage: zh\nrules: {dirs: [mine]}\nsources: [{name: a, paths: [/a]}]\n",
 		"conf.d/20-b.yaml": "language: both\nsources: [{name: b, paths: [/b]}]\n",
 		"conf.d/10-c.yaml": "language: en\ncodes: {dirs: [/codes]}\n",
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	c, problems := Load(filepath.Join(dir, "imwatch.yaml"))
 	if len(problems) > 0 || c.Language != "both" || len(c.Sources) != 2 || c.Sources[1].Name != "b" {
 		t.Errorf("got %+v, %v", c, problems)
 	}
 	if c.Rules.Dirs[0] != filepath.Join(dir, "mine") || c.Codes.Dirs[0] != "/codes" {
 		t.Errorf("rules %v, codes %v", c.Rules.Dirs, c.Codes.Dirs)
-	}
-}
-
-// TestSinkTwice: names are unique over all files.
-func TestSinkTwice(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{"imwatch.yaml": "version: 1\nsinks: [{type: stdout}]\n", "conf.d/a.yaml": "version: 1\nsinks: [{type: stdout}]\n"} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, problems := Load(filepath.Join(dir, "imwatch.yaml"))
-	if len(problems) != 1 || !strings.Contains(problems[0].Error(), "conf.d/a.yaml:2:16: sink stdout stands here twice") {
-		t.Errorf("%v", problems)
 	}
 }
 
@@ -217,11 +190,21 @@ func TestMute(t *testing.T) {
 
 // TestTwiceInTwoFiles: what conf.d adds has names of its own too.
 func TestTwiceInTwoFiles(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{
+	dir := files(t, map[string]string{
 		"imwatch.yaml":     "version: 1\nsources: [{name: a, paths: [/a]}]\nsinks: [{type: stdout}]\n",
 		"conf.d/more.yaml": "sources: [{name: a, paths: [/b]}]\nsinks: [{type: stdout}]\n",
-	} {
+	})
+	_, problems := Load(filepath.Join(dir, "imwatch.yaml"))
+	if len(problems) != 2 || !strings.Contains(problems[0].Error(), "more.yaml:1:18: source a stands here twice") || !strings.Contains(problems[1].Error(), "more.yaml:2:16: sink stdout stands here twice") {
+		t.Errorf("problems %v", problems)
+	}
+}
+
+// files writes files into a directory of their own.
+func files(t *testing.T, texts map[string]string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, text := range texts {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -230,8 +213,5 @@ func TestTwiceInTwoFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, problems := Load(filepath.Join(dir, "imwatch.yaml"))
-	if len(problems) != 2 || !strings.Contains(problems[0].Error(), "more.yaml:1:18: source a stands here twice") || !strings.Contains(problems[1].Error(), "more.yaml:2:") {
-		t.Errorf("problems %v", problems)
-	}
+	return dir
 }
