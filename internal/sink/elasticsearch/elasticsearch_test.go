@@ -37,7 +37,7 @@ func TestConformance(t *testing.T) {
 		},
 		Start: func(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 			s := newServer(t)
-			return sinktest.HTTP{Handler: s, IDs: s.taken, Refuse: s.refuse}.Start(t, b)
+			return sinktest.HTTP{Handler: s, IDs: s.Taken, Refuse: s.Refuse}.Start(t, b)
 		},
 	})
 }
@@ -161,7 +161,7 @@ func TestItems(t *testing.T) {
 	if err := x.Send(t.Context(), events[:1]); err != nil {
 		t.Fatal(err)
 	}
-	s.poison, s.busy[events[2].ID] = events[1].ID, true
+	s.Poison, s.busy[events[2].ID] = events[1].ID, true
 	var p *sink.Partial
 	err := x.Send(t.Context(), events)
 	if !errors.As(err, &p) || len(p.Rejected) != 1 || !strings.Contains(p.Rejected[1], "400 document_parsing_exception") || fmt.Sprint(p.Again) != "[2]" || sink.Class(p.Err) != sink.Throttled {
@@ -170,7 +170,7 @@ func TestItems(t *testing.T) {
 	if err := x.Send(t.Context(), []sink.Event{events[2]}); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.taken(); len(got) != 3 {
+	if got := s.Taken(); len(got) != 3 {
 		t.Errorf("taken %v", got)
 	}
 	if err := x.Send(t.Context(), events[2:]); err != nil {
@@ -223,5 +223,5 @@ func TestNginx(t *testing.T) {
 			t.Fatal(err)
 		}
 		return x
-	}, s.taken)
+	}, s.Taken)
 }

@@ -10,10 +10,11 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/imwatch/imwatch/internal/sink/sinktest"
 )
 
 // A server takes bulk requests into one data stream as Elasticsearch does, and
@@ -29,10 +30,8 @@ import (
 type server struct {
 	mapping property
 
-	mu      sync.Mutex
+	sinktest.Book
 	docs    map[string]map[string]any
-	order   []string
-	poison  string
 	busy    map[string]bool // ids that are answered with 429, once
 	offends string          // the status and type of every item, such as 403 cluster_block_exception
 }
@@ -88,8 +87,8 @@ func fail(w http.ResponseWriter, status int, typ, reason string) {
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	if r.URL.Path != "/logs-imwatch-default/_bulk" {
 		fail(w, 404, "index_not_found_exception", "no such index ["+r.URL.Path+"]")
 		return
@@ -175,7 +174,7 @@ func (s *server) create(id string, source []byte) (status int, typ, reason strin
 	if err := d.Decode(&doc); err != nil {
 		return 400, "document_parsing_exception", err.Error()
 	}
-	if id == s.poison {
+	if id == s.Poison {
 		return 400, "document_parsing_exception", "failed to parse field [x] of type [long]"
 	}
 	if _, ok := doc["@timestamp"].(string); !ok {
@@ -189,7 +188,7 @@ func (s *server) create(id string, source []byte) (status int, typ, reason strin
 		return 400, typ, err.Error()
 	}
 	s.docs[id] = doc
-	s.order = append(s.order, id)
+	s.IDs = append(s.IDs, id)
 	return 201, "", ""
 }
 
@@ -261,16 +260,4 @@ func (p property) value(name string, v any, dynamic any) error {
 		return fmt.Errorf("object mapping for [%s] tried to parse field as object, but found a concrete value", name)
 	}
 	return nil
-}
-
-func (s *server) taken() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.order)
-}
-
-func (s *server) refuse(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.poison = id
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 
 	"github.com/imwatch/imwatch/internal/sink"
@@ -18,9 +17,7 @@ import (
 
 // server takes lines of JSON, and refuses a batch for one bad event.
 type server struct {
-	mu     sync.Mutex
-	ids    []string
-	poison string
+	sinktest.Book
 	single bool
 }
 
@@ -44,27 +41,15 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		ids = append(ids, e.Event.ID)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	for _, id := range ids {
-		if id == s.poison || s.single && len(ids) > 1 {
+		if id == s.Poison || s.single && len(ids) > 1 {
 			http.Error(w, "cannot take "+id, http.StatusBadRequest)
 			return
 		}
 	}
-	s.ids = append(s.ids, ids...)
-}
-
-func (s *server) taken() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]string(nil), s.ids...)
-}
-
-func (s *server) refuse(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.poison = id
+	s.IDs = append(s.IDs, ids...)
 }
 
 func TestConformance(t *testing.T) {
@@ -83,7 +68,7 @@ func TestConformance(t *testing.T) {
 				},
 				Start: func(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 					s := &server{single: form.single}
-					return sinktest.HTTP{Handler: s, IDs: s.taken, Refuse: s.refuse, Path: "/insert/jsonline"}.Start(t, b)
+					return sinktest.HTTP{Handler: s, IDs: s.Taken, Refuse: s.Refuse, Path: "/insert/jsonline"}.Start(t, b)
 				},
 			})
 		})
@@ -115,5 +100,5 @@ func TestNginx(t *testing.T) {
 			t.Fatal(err)
 		}
 		return x
-	}, s.taken)
+	}, s.Taken)
 }

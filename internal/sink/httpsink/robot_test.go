@@ -178,7 +178,7 @@ func TestOwnTemplate(t *testing.T) {
 // TestPoison: an event that the template or the other side refuses is told by
 // its number, so that the others are not sent twice.
 func TestPoison(t *testing.T) {
-	s := &server{single: true, poison: sinktest.Poison}
+	s := &server{Book: sinktest.Book{Poison: sinktest.Poison}, single: true}
 	h := httptest.NewServer(s)
 	defer h.Close()
 	x, err := httpsink.New(httpsink.Options{Single: true, HTTP: httpclient.Options{URL: h.URL}})
@@ -189,8 +189,8 @@ func TestPoison(t *testing.T) {
 	if err := x.Send(t.Context(), sinktest.Events(3)); !errors.As(err, &p) || len(p.Rejected) != 1 || p.Rejected[1] == "" || len(p.Again) != 0 {
 		t.Errorf("%v", err)
 	}
-	if len(s.taken()) != 2 {
-		t.Errorf("taken: %v", s.taken())
+	if len(s.Taken()) != 2 {
+		t.Errorf("taken: %v", s.Taken())
 	}
 }
 

@@ -34,7 +34,7 @@ func TestConformance(t *testing.T) {
 		Start: func(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 			s := newServer()
 			s.now = func() time.Time { return day }
-			return sinktest.HTTP{Handler: s, IDs: s.taken, Refuse: s.refuse, Path: "/loki/api/v1/push"}.Start(t, b)
+			return sinktest.HTTP{Handler: s, IDs: s.Taken, Refuse: s.Refuse, Path: "/loki/api/v1/push"}.Start(t, b)
 		},
 	})
 }
@@ -126,7 +126,7 @@ func TestLateStreams(t *testing.T) {
 	if err := x.Send(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-	if ids := s.taken(); len(ids) != 4 || x.Late() != 1 {
+	if ids := s.Taken(); len(ids) != 4 || x.Late() != 1 {
 		t.Errorf("taken %v, late %d", ids, x.Late())
 	}
 	for labels, list := range s.streams {
@@ -146,7 +146,7 @@ func TestLateReading(t *testing.T) {
 	if err := x.Send(t.Context(), []sink.Event{sinktest.At(1, long, long.Add(time.Second)), sinktest.At(2, time.Now(), time.Now())}); err != nil {
 		t.Fatal(err)
 	}
-	if ids := s.taken(); len(ids) != 2 || !slices.Contains(ids, sinktest.At(1, long, long).ID) || x.Late() != 1 {
+	if ids := s.Taken(); len(ids) != 2 || !slices.Contains(ids, sinktest.At(1, long, long).ID) || x.Late() != 1 {
 		t.Errorf("taken %v, late %d", ids, x.Late())
 	}
 }
@@ -193,5 +193,5 @@ func TestNginx(t *testing.T) {
 			t.Fatal(err)
 		}
 		return x
-	}, s.taken)
+	}, s.Taken)
 }

@@ -11,9 +11,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/imwatch/imwatch/internal/sink/sinktest"
 )
 
 // A server takes what Loki takes with its default limits, and refuses the rest
@@ -28,10 +29,8 @@ import (
 type server struct {
 	now func() time.Time
 
-	mu      sync.Mutex
+	sinktest.Book
 	streams map[string][]entry // by labels
-	order   []string           // ids as they came
-	poison  string
 	pushes  int
 }
 
@@ -46,8 +45,8 @@ func newServer() *server { return &server{now: time.Now, streams: map[string][]e
 var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	s.pushes++
 	if r.Method != http.MethodPost || r.URL.Path != "/loki/api/v1/push" {
 		http.Error(w, "404 page not found", http.StatusNotFound)
@@ -139,8 +138,8 @@ func (s *server) take(key string, values [][]json.RawMessage) (refusals []string
 		}
 		now, stamp := s.now(), func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 		switch {
-		case s.poison != "" && e.metadata["event_id"] == s.poison:
-			refusals = append(refusals, "this entry is refused: "+s.poison)
+		case s.Poison != "" && e.metadata["event_id"] == s.Poison:
+			refusals = append(refusals, "this entry is refused: "+s.Poison)
 		case e.at.Before(now.Add(-7 * 24 * time.Hour)):
 			refusals = append(refusals, fmt.Sprintf("entry for stream '%s' has timestamp too old: %s, oldest acceptable timestamp is: %s", key, stamp(e.at), stamp(now.Add(-7*24*time.Hour))))
 		case e.at.After(now.Add(10 * time.Minute)):
@@ -152,7 +151,7 @@ func (s *server) take(key string, values [][]json.RawMessage) (refusals []string
 			// the same entry again: taken, and kept once
 		default:
 			s.streams[key] = append(s.streams[key], e)
-			s.order = append(s.order, e.metadata["event_id"])
+			s.IDs = append(s.IDs, e.metadata["event_id"])
 		}
 	}
 	return refusals
@@ -195,16 +194,4 @@ func decode(v []json.RawMessage) (e entry, err error) {
 		return e, fmt.Errorf("structured metadata of %d entries and %d bytes", len(e.metadata), size)
 	}
 	return e, nil
-}
-
-func (s *server) taken() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.order)
-}
-
-func (s *server) refuse(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.poison = id
 }

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,10 +27,8 @@ import (
 
 // A receiver takes logs over HTTP and gRPC.
 type receiver struct {
-	mu      sync.Mutex
+	sinktest.Book
 	list    []*logs.LogsData
-	ids     []string
-	poison  string
 	partial int64 // log records that it says to refuse
 	err     error // of gRPC
 }
@@ -42,34 +39,22 @@ func (r *receiver) take(b []byte) error {
 	if err := proto.Unmarshal(b, d); err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
 	var ids []string
 	for _, rl := range d.ResourceLogs {
 		for _, sl := range rl.ScopeLogs {
 			for _, x := range sl.LogRecords {
 				id := attribute(x.Attributes, "log.record.uid")
-				if id == "" || id == r.poison {
+				if id == "" || id == r.Poison {
 					return fmt.Errorf("cannot take %q", id)
 				}
 				ids = append(ids, id)
 			}
 		}
 	}
-	r.ids, r.list = append(r.ids, ids...), append(r.list, d)
+	r.IDs, r.list = append(r.IDs, ids...), append(r.list, d)
 	return nil
-}
-
-func (r *receiver) taken() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.ids)
-}
-
-func (r *receiver) refuse(id string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.poison = id
 }
 
 func attribute(list []*common.KeyValue, key string) string {
@@ -146,7 +131,7 @@ func TestConformance(t *testing.T) {
 				},
 				Start: func(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 					r := &receiver{}
-					h := sinktest.HTTP{Handler: r, IDs: r.taken, Refuse: r.refuse, HTTP2: form.grpc}
+					h := sinktest.HTTP{Handler: r, IDs: r.Taken, Refuse: r.Refuse, HTTP2: form.grpc}
 					if form.grpc {
 						h.Handler = r.overGRPC()
 					}

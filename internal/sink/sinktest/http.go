@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -192,4 +194,26 @@ func Decompress(h http.Handler) http.Handler {
 		r.Header.Del("Content-Encoding")
 		h.ServeHTTP(w, r)
 	})
+}
+
+// A Book is what a server of a test has taken, and the event that it refuses.
+// Mu guards it, and what else its owner keeps.
+type Book struct {
+	Mu     sync.Mutex
+	IDs    []string // in the order in which they came
+	Poison string
+}
+
+// Taken are the ids of the events that it took.
+func (b *Book) Taken() []string {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
+	return slices.Clone(b.IDs)
+}
+
+// Refuse makes it refuse an event from now on.
+func (b *Book) Refuse(id string) {
+	b.Mu.Lock()
+	defer b.Mu.Unlock()
+	b.Poison = id
 }
