@@ -20,7 +20,7 @@ import (
 	"github.com/imwatch/imwatch/internal/web"
 )
 
-// process is an imwatch of its own, with what it prints.
+// child is an imwatch of its own, with what it prints.
 type child struct {
 	t        *testing.T
 	cmd      *exec.Cmd

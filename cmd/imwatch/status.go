@@ -152,7 +152,7 @@ func (d *daemon) status(ctx context.Context, st *store.Store) (*web.Status, erro
 	return s, err
 }
 
-// printer prints a status for people.
+// statusPrinter prints a status for people.
 type statusPrinter struct {
 	w     io.Writer
 	style terminal.Style

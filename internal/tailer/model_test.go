@@ -24,7 +24,7 @@ var (
 	runs     = flag.Int("sequences", 1000, "model sequences to run")
 )
 
-// sink stands for the store in the model: what a handler call brings is durable
+// sinkModel stands for the store in the model: what a handler call brings is durable
 // together or not at all.
 type sinkModel struct {
 	mu    sync.Mutex

@@ -85,7 +85,7 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A Wanted says which events are asked for.
+// wanted says which events are asked for.
 type wanted struct{ code, family, user, level, text string }
 
 func wantedBy(r *http.Request) wanted {

@@ -23,7 +23,7 @@ func portable(s *Sieve) *Sieve {
 	return &p
 }
 
-// places returns where the literals stand.
+// found returns where the literals stand.
 func found(s *Sieve, data []byte) (hits [][2]int) {
 	s.Each(data, func(lit, at int) bool {
 		hits = append(hits, [2]int{at, lit})

@@ -306,7 +306,7 @@ var ann = sync.OnceValue(func() *annotator.Annotator {
 	return annotator.New(codes.Embedded(), annotator.Options{Language: "both", Host: annotator.Host{Name: "web1", ID: "5f1e"}})
 })
 
-// finding returns one of a login that failed; n numbers it.
+// newFinding returns one of a login that failed; n numbers it.
 func newFinding(n int) *finding.Finding {
 	when := time.Date(2026, 11, 20, 8, 0, n%60, 123e6, time.UTC)
 	return &finding.Finding{ID: fmt.Sprintf("%032x", n), Action: finding.Error, Family: "easemob-web", Code: "206", Symbol: "WEBIM_CONNCTION_USER_LOGIN_ANOTHER_DEVICE",
