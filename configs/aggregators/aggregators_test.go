@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,9 +38,19 @@ func TestPrometheusDashboard(t *testing.T) {
 	}
 	prometheus := startPrometheus(t, startDaemon(t, "", ""))
 	wait(t, "two readings", func() bool { return len(query(t, prometheus, "rate(imwatch_lines_read_total[1m])")) > 0 })
+	source, err := os.ReadFile("../../internal/web/metrics.go")
+	if err != nil {
+		t.Fatal(err)
+	}
 	replace := strings.NewReplacer("$__rate_interval", "1m", "$__range", "1m", "$job", ".*", "$instance", ".*")
 	for _, p := range board.Panels {
 		for _, x := range p.Targets {
+			// What `or vector(0)` answers for has a name that exists.
+			for _, m := range regexp.MustCompile(`imwatch_([a-z_]+)`).FindAllStringSubmatch(x.Expr, -1) {
+				if name := strings.TrimSuffix(m[1], "_bucket"); !strings.Contains(string(source), name+`"`) {
+					t.Errorf("%s: there is no metric %s", p.Title, m[0])
+				}
+			}
 			if len(query(t, prometheus, replace.Replace(x.Expr))) == 0 {
 				t.Errorf("%s: nothing comes of %s", p.Title, x.Expr)
 			}
