@@ -71,29 +71,18 @@ func (c *anchorChoice) offer(s anchorSet) {
 	}
 }
 
-// flatten returns the parts of a concatenation, groups opened.
-func flatten(n *syntax.Regexp) (parts []*syntax.Regexp) {
-	switch n.Op {
-	case syntax.OpCapture:
-		return flatten(n.Sub[0])
-	case syntax.OpConcat:
-		for _, sub := range n.Sub {
-			parts = append(parts, flatten(sub)...)
+// flatten returns the parts of a concatenation; a word in any case is cut into
+// parts whose spellings are few.
+func flatten(n *syntax.Regexp) (list []*syntax.Regexp) {
+	for _, part := range regex.Parts(n) {
+		for part.Op == syntax.OpLiteral && part.Flags&syntax.FoldCase != 0 && len(part.Rune) > foldedRunes {
+			first, rest := *part, *part
+			first.Rune, rest.Rune = part.Rune[:foldedRunes], part.Rune[foldedRunes:]
+			list, part = append(list, &first), &rest
 		}
-		return parts
-	case syntax.OpPlus: // x+ is x x*
-		star := *n
-		star.Op = syntax.OpStar
-		return append(flatten(n.Sub[0]), &star)
-	case syntax.OpLiteral:
-		// A word in any case is cut into parts whose spellings are few.
-		if n.Flags&syntax.FoldCase != 0 && len(n.Rune) > foldedRunes {
-			first, rest := *n, *n
-			first.Rune, rest.Rune = n.Rune[:foldedRunes], n.Rune[foldedRunes:]
-			return append([]*syntax.Regexp{&first}, flatten(&rest)...)
-		}
+		list = append(list, part)
 	}
-	return []*syntax.Regexp{n}
+	return list
 }
 
 // concat offers the choices of a concatenation that stands between front and

@@ -29,7 +29,7 @@ func literals(expr string) []literal {
 		return nil
 	}
 	var c choice
-	c.concat(parts(tree.Simplify()), 0)
+	c.concat(Parts(tree.Simplify()), 0)
 	return c.best
 }
 
@@ -51,20 +51,20 @@ func lower(n *syntax.Regexp) bool {
 	return !slices.ContainsFunc(n.Sub, func(sub *syntax.Regexp) bool { return !lower(sub) })
 }
 
-// parts opens concatenations and groups; x+ becomes x x*.
-func parts(n *syntax.Regexp) (list []*syntax.Regexp) {
+// Parts returns the parts of a concatenation, groups opened; x+ becomes x x*.
+func Parts(n *syntax.Regexp) (list []*syntax.Regexp) {
 	switch n.Op {
 	case syntax.OpCapture:
-		return parts(n.Sub[0])
+		return Parts(n.Sub[0])
 	case syntax.OpConcat:
 		for _, sub := range n.Sub {
-			list = append(list, parts(sub)...)
+			list = append(list, Parts(sub)...)
 		}
 		return list
 	case syntax.OpPlus:
 		star := *n
 		star.Op = syntax.OpStar
-		return append(parts(n.Sub[0]), &star)
+		return append(Parts(n.Sub[0]), &star)
 	}
 	return []*syntax.Regexp{n}
 }
@@ -126,7 +126,7 @@ func (c *choice) alternatives(head, branches []*syntax.Regexp, before int) {
 	var all []literal
 	for _, b := range branches {
 		var one choice
-		one.concat(slices.Concat(head, parts(b)), before)
+		one.concat(slices.Concat(head, Parts(b)), before)
 		if one.best == nil {
 			return
 		}
