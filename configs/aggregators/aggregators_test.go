@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,29 +12,34 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/imwatch/imwatch/internal/sink/sinktest"
 )
 
-// TestPrometheusDashboard runs each panel's query in a real Prometheus that has
-// read the metrics of a daemon over testdata/logs.
-func TestPrometheusDashboard(t *testing.T) {
-	data, err := os.ReadFile("grafana-prometheus.json")
+// panel is one of a Grafana dashboard's.
+type panel struct {
+	Title   string
+	Targets []struct{ Expr string }
+}
+
+func panels(t *testing.T, dashboard string) []panel {
+	t.Helper()
+	data, err := os.ReadFile(dashboard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var board struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-	}
+	var board struct{ Panels []panel }
 	if err := json.Unmarshal(data, &board); err != nil || len(board.Panels) < 10 {
 		t.Fatalf("%d panels, %v", len(board.Panels), err)
 	}
+	return board.Panels
+}
+
+// TestPrometheusDashboard runs each panel's query in a real Prometheus that has
+// read the metrics of a daemon over testdata/logs.
+func TestPrometheusDashboard(t *testing.T) {
 	prometheus := startPrometheus(t, startDaemon(t, "", ""))
 	wait(t, "two readings", func() bool { return len(query(t, prometheus, "rate(imwatch_lines_read_total[1m])")) > 0 })
 	source, err := os.ReadFile("../../internal/web/metrics.go")
@@ -43,7 +47,7 @@ func TestPrometheusDashboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	replace := strings.NewReplacer("$__rate_interval", "1m", "$__range", "1m", "$job", ".*", "$instance", ".*")
-	for _, p := range board.Panels {
+	for _, p := range panels(t, "grafana-prometheus.json") {
 		for _, x := range p.Targets {
 			// What `or vector(0)` answers for has a name that exists.
 			for _, m := range regexp.MustCompile(`imwatch_([a-z_]+)`).FindAllStringSubmatch(x.Expr, -1) {
@@ -73,14 +77,13 @@ func startDaemon(t *testing.T, sources, sinks string) string {
 	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/imwatch").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	address := free(t)
+	address := sinktest.Free(t)
 	conf := filepath.Join(dir, "imwatch.yaml")
 	text := fmt.Sprintf("version: 1\nstate_dir: %s/state\nlisten: %s\nsinks: [{type: file, path: %s/events.ndjson}%s]\nsources:\n  - {name: chat, paths: [%q]}\n%s", dir, address, dir, sinks, logs+"/**/*.log", sources)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, bin, "run", "-c", conf)
-	wait(t, "the daemon", func() bool {
+	sinktest.Serve(t, exec.Command(bin, "run", "-c", conf), func() bool {
 		resp, err := http.Get("http://" + address + "/metrics")
 		if err != nil {
 			return false
@@ -103,9 +106,9 @@ func startPrometheus(t *testing.T, daemon string) string {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := free(t)
-	run(t, bin, "--config.file="+conf, "--storage.tsdb.path="+dir+"/data", "--web.listen-address="+address)
-	wait(t, "prometheus", func() bool {
+	address := sinktest.Free(t)
+	prometheus := exec.Command(bin, "--config.file="+conf, "--storage.tsdb.path="+dir+"/data", "--web.listen-address="+address)
+	sinktest.Serve(t, prometheus, func() bool {
 		resp, err := http.Get("http://" + address + "/-/ready")
 		if err == nil {
 			resp.Body.Close()
@@ -115,23 +118,6 @@ func startPrometheus(t *testing.T, daemon string) string {
 	return address
 }
 
-func run(t *testing.T, bin string, args ...string) {
-	t.Helper()
-	said := new(bytes.Buffer)
-	cmd := exec.Command(bin, args...)
-	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("%s says: %s", filepath.Base(bin), said)
-		}
-	})
-}
-
 func wait(t *testing.T, what string, until func() bool) {
 	t.Helper()
 	for end := time.Now().Add(60 * time.Second); !until(); time.Sleep(100 * time.Millisecond) {
@@ -139,16 +125,6 @@ func wait(t *testing.T, what string, until func() bool) {
 			t.Fatalf("does not come: %s", what)
 		}
 	}
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func query(t *testing.T, prometheus, expr string) []any {

@@ -93,19 +93,6 @@ next:
 // sends, each panel's query is about some events. Matchers and names are read
 // here; that Loki takes the queries as they are written is not shown.
 func TestLokiDashboard(t *testing.T) {
-	data, err := os.ReadFile("grafana-loki.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var board struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-	}
-	if err := json.Unmarshal(data, &board); err != nil || len(board.Panels) < 10 {
-		t.Fatalf("%d panels, %v", len(board.Panels), err)
-	}
 	dir := t.TempDir()
 	var storm strings.Builder
 	for i := range 60 {
@@ -121,7 +108,7 @@ func TestLokiDashboard(t *testing.T) {
 	t.Cleanup(loki.Close)
 	startDaemon(t, fmt.Sprintf("  - {name: storm, families: [easemob-web], paths: [%q]}\nstorm: {window: 1s}\n", path), fmt.Sprintf(", {type: loki, url: %s/loki/api/v1/push}", loki.URL))
 	replace := strings.NewReplacer("$host", ".+", "$source", ".+", "$user", "user1")
-	for _, panel := range board.Panels {
+	for _, panel := range panels(t, "grafana-loki.json") {
 		for _, x := range panel.Targets {
 			if !matcher.MatchString(x.Expr) {
 				t.Errorf("%s: no matcher in %s", panel.Title, x.Expr)

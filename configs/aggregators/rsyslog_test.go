@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -21,7 +22,7 @@ func TestRsyslog(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	address, out := free(t), filepath.Join(dir, "events.log")
+	address, out := sinktest.Free(t), filepath.Join(dir, "events.log")
 	_, port, _ := net.SplitHostPort(address)
 	text := string(conf)
 	for old, ours := range map[string]string{`port="601"`: `address="127.0.0.1" port="` + port + `"`, "/var/log/imwatch-events.log": out} {
@@ -34,7 +35,7 @@ func TestRsyslog(t *testing.T) {
 	if err := os.WriteFile(ours, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, bin, "-n", "-f", ours, "-i", filepath.Join(dir, "pid"))
+	sinktest.Serve(t, exec.Command(bin, "-n", "-f", ours, "-i", filepath.Join(dir, "pid")), sinktest.Listens(address))
 	startDaemon(t, "", fmt.Sprintf(", {type: syslog, address: \"tcp://%s\"}", address))
 	want := regexp.MustCompile(`^\S+T\S+ \S+ (warning|err|crit|info) [a-z-]+/\S+ [0-9a-f]{32} \S* ?[a-z-]+ \S+.*: `)
 	wait(t, "70 events in rsyslogd's file", func() bool {
