@@ -12,11 +12,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/imwatch/imwatch/internal/sink/sinktest"
 	"github.com/imwatch/imwatch/internal/web"
 )
 
@@ -24,25 +24,7 @@ import (
 type child struct {
 	t        *testing.T
 	cmd      *exec.Cmd
-	out, err locked
-}
-
-// locked is a buffer that two goroutines use.
-type locked struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	out, err sinktest.Output
 }
 
 func imwatch(t *testing.T, dir string, args ...string) *child {
@@ -67,7 +49,7 @@ func imwatch(t *testing.T, dir string, args ...string) *child {
 }
 
 // until waits for a text.
-func (c *child) until(where *locked, text string) {
+func (c *child) until(where *sinktest.Output, text string) {
 	c.t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if strings.Contains(where.String(), text) {

@@ -235,11 +235,7 @@ func TestUnprivileged(t *testing.T) {
 func TestNoInodes(t *testing.T) {
 	t.Parallel()
 	f := newFollower(t, "app.log*")
-	state := filepath.Join(f.dir, "state")
-	if err := os.Mkdir(state, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	mount(t, state, "-t", "tmpfs", "-o", "size=64m,nr_inodes=20", "tmpfs")
+	state := f.stateOn("size=64m,nr_inodes=20")
 	w := &writer{t: t, r: rand.New(rand.NewPCG(1, 9)), path: filepath.Join(f.dir, "app.log")}
 	w.f = w.open()
 	f.start()

@@ -302,11 +302,7 @@ func TestDiskFaults(t *testing.T) {
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	f := newFollower(t, "app.log*")
-	state := filepath.Join(f.dir, "state")
-	if err := os.Mkdir(state, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	mount(t, state, "-t", "tmpfs", "-o", "size=256k", "tmpfs")
+	state := f.stateOn("size=256k")
 	w := &writer{t: t, r: rand.New(rand.NewPCG(1, 6)), path: filepath.Join(f.dir, "app.log")}
 	w.f = w.open()
 	f.start()
@@ -331,6 +327,18 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.verify(w.n)
+}
+
+// stateOn puts the state directory on a file system of its own, with these
+// options of tmpfs.
+func (f *follower) stateOn(options string) (state string) {
+	f.t.Helper()
+	state = filepath.Join(f.dir, "state")
+	if err := os.Mkdir(state, 0o700); err != nil {
+		f.t.Fatal(err)
+	}
+	mount(f.t, state, "-t", "tmpfs", "-o", options, "tmpfs")
+	return state
 }
 
 func mount(t *testing.T, where string, args ...string) {

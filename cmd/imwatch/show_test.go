@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/imwatch/imwatch/internal/sink/sinktest"
 )
 
 // TestRunOnTerminal: on a terminal, run prints the whole address of its page,
@@ -35,7 +37,7 @@ func TestRunOnTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		put(t, filepath.Join(dir, "logs", "a.log"), "user=bob "+kicked+"\n")
-		var out locked
+		var out sinktest.Output
 		cmd := exec.Command("script", "-qec", "./imwatch run logs", "/dev/null")
 		cmd.Dir, cmd.Env, cmd.Stdout = dir, append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "LANG=C", "TZ=UTC"), &out
 		keys, err := cmd.StdinPipe()

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/imwatch/imwatch/internal/sink/sinktest"
 )
 
 var soakTime = flag.Duration("soak", 4*time.Second, "how long each soak writes")
@@ -28,7 +30,7 @@ type follower struct {
 	dir   string
 	conf  string
 	cmd   *exec.Cmd
-	log   locked
+	log   sinktest.Output
 	seen  int // "ready" lines before the last start
 	kills int
 	shown int
