@@ -18,7 +18,8 @@ import (
 )
 
 // TestRunOnTerminal: on a terminal, run prints the whole address of its page,
-// which opens it; Ctrl-C ends it. A second one finds an address of its own.
+// which opens it; Ctrl-C ends it. A second one finds an address of its own. Exec:
+// a shell that waits for it (dash, where SHELL is not set) dies of the interrupt.
 func TestRunOnTerminal(t *testing.T) {
 	if _, err := exec.LookPath("script"); err != nil {
 		if os.Getenv("IMWATCH_REAL") != "" {
@@ -38,7 +39,7 @@ func TestRunOnTerminal(t *testing.T) {
 		}
 		put(t, filepath.Join(dir, "logs", "a.log"), "user=bob "+kicked+"\n")
 		var out sinktest.Output
-		cmd := exec.Command("script", "-qec", "./imwatch run logs", "/dev/null")
+		cmd := exec.Command("script", "-qec", "exec ./imwatch run logs", "/dev/null")
 		cmd.Dir, cmd.Env, cmd.Stdout = dir, append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "LANG=C", "TZ=UTC"), &out
 		keys, err := cmd.StdinPipe()
 		if err != nil {
