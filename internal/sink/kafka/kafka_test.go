@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -174,6 +175,36 @@ func TestConformance(t *testing.T) {
 			return open(t, o)
 		},
 	})
+}
+
+// TestOutage: the first attempt after an outage arrives, however many before it
+// did not.
+func TestOutage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two seconds: the client gives up no sooner")
+	}
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	down := &atomic.Bool{}
+	down.Store(true)
+	c.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return nil, errors.New("down"), down.Load() // an error closes the connection
+	})
+	x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: 500 * time.Millisecond})
+	defer x.Close()
+	for range 2 {
+		if err := x.Send(t.Context(), sinktest.Events(1)); sink.Class(err) != sink.Connection {
+			t.Errorf("while the broker is down: %v", err)
+		}
+	}
+	down.Store(false)
+	if err := x.Send(t.Context(), sinktest.Events(1)); err != nil {
+		t.Errorf("when it is back: %v", err)
+	}
 }
 
 // TestRecords: what a record carries, and by what it is kept in order.
