@@ -1,6 +1,7 @@
 // Package kafka produces events to a topic: the event's JSON is the value, its
-// id and what routes it are headers. The producer is idempotent, so its own
-// attempts leave no repeats; one after a restart carries the same event.id.
+// id and what routes it are headers. The producer is idempotent, so what it tries
+// again within one Send leaves no repeats; one that a further Send or a restart
+// leaves carries the same event.id.
 package kafka
 
 import (
@@ -60,7 +61,8 @@ func New(o Options) (*Sink, error) {
 	}
 	opts := []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.DefaultProduceTopic(o.Topic), kgo.ClientID("imwatch"), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(codecs[o.Compression]), kgo.ProduceRequestTimeout(o.Timeout), kgo.RecordDeliveryTimeout(max(2*o.Timeout, time.Second)), kgo.RequestTimeoutOverhead(min(o.Timeout, 15*time.Minute)),
-		kgo.RetryTimeout(o.Timeout), kgo.UnknownTopicRetries(1), kgo.MetadataMinAge(250 * time.Millisecond), kgo.DialTimeout(o.Timeout)}
+		kgo.RetryTimeout(o.Timeout), kgo.UnknownTopicRetries(1), kgo.MetadataMinAge(250 * time.Millisecond), kgo.DialTimeout(o.Timeout),
+		kgo.AllowIdempotentProduceCancellation()} // or neither timeout nor context ends a Send whose events are on the wire
 	if o.TLS != nil {
 		c, err := o.TLS.Config()
 		if err != nil {

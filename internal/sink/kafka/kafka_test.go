@@ -177,33 +177,47 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestOutage: the first attempt after an outage arrives, however many before it
-// did not.
+// TestOutage: whether the broker breaks off before the events or at them, Send says
+// so in time and ends with its context, and the first attempt after the outage arrives.
 func TestOutage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two seconds: the client gives up no sooner")
 	}
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	down := &atomic.Bool{}
-	down.Store(true)
-	c.ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-		c.KeepControl()
-		return nil, errors.New("down"), down.Load() // an error closes the connection
-	})
-	x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: 500 * time.Millisecond})
-	defer x.Close()
-	for range 2 {
-		if err := x.Send(t.Context(), sinktest.Events(1)); sink.Class(err) != sink.Connection {
-			t.Errorf("while the broker is down: %v", err)
-		}
-	}
-	down.Store(false)
-	if err := x.Send(t.Context(), sinktest.Events(1)); err != nil {
-		t.Errorf("when it is back: %v", err)
+	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.Produce} {
+		t.Run(key.Name(), func(t *testing.T) {
+			t.Parallel()
+			c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			down := &atomic.Bool{}
+			down.Store(true)
+			defer time.AfterFunc(20*time.Second, func() { down.Store(false) }).Stop() // a Send that waits for ever succeeds then
+			c.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+				c.KeepControl()
+				return nil, errors.New("down"), down.Load() // an error closes the connection
+			})
+			x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: 500 * time.Millisecond})
+			defer x.Close()
+			for range 2 {
+				err := x.Send(t.Context(), sinktest.Events(1))
+				if class := sink.Class(err); class != sink.Connection && class != sink.Timeout {
+					t.Errorf("while the broker is down: %v", err)
+				}
+			}
+			patient := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: time.Hour})
+			defer patient.Close()
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(100*time.Millisecond, cancel)
+			if err := patient.Send(ctx, sinktest.Events(1)); !errors.Is(err, context.Canceled) {
+				t.Errorf("when the daemon ends: %v", err)
+			}
+			down.Store(false)
+			if err := x.Send(t.Context(), sinktest.Events(1)); err != nil {
+				t.Errorf("when the broker is back: %v", err)
+			}
+		})
 	}
 }
 
