@@ -23,6 +23,9 @@ import (
 
 const topic = "imwatch"
 
+// shortest is half the time that the client gives a record at least.
+const shortest = 500 * time.Millisecond
+
 func open(t testing.TB, o kafka.Options) sink.Sink {
 	t.Helper()
 	o.Topic = topic
@@ -36,23 +39,28 @@ func open(t testing.TB, o kafka.Options) sink.Sink {
 	return x
 }
 
-// records reads everything in the topic.
-func records(t testing.TB, opts []kgo.Opt) (list []*kgo.Record) {
+// records reads everything in the topic's one partition.
+func records(t testing.TB, c *kfake.Cluster) (list []*kgo.Record) {
 	t.Helper()
-	c, err := kgo.NewClient(append(opts, kgo.ConsumeTopics(topic), kgo.FetchMaxWait(50*time.Millisecond))...)
+	n := int(c.PartitionInfo(topic, 0).HighWatermark)
+	if n == 0 {
+		return nil
+	}
+	x, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics(topic))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	for {
-		ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
-		f := c.PollFetches(ctx)
-		cancel()
-		if f.NumRecords() == 0 {
-			return list
+	defer x.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for len(list) < n {
+		f := x.PollFetches(ctx)
+		if err := f.Err(); err != nil {
+			t.Fatalf("%d of %d records: %v", len(list), n, err)
 		}
 		list = append(list, f.Records()...)
 	}
+	return list
 }
 
 func header(r *kgo.Record, name string) string {
@@ -97,11 +105,12 @@ func start(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 	case sinktest.Unavailable, sinktest.Throttles, sinktest.CutsAnswer, sinktest.Redirects, sinktest.Unwelcome: // see TestSASL
 		return nil
 	}
-	p := &sinktest.Peer{Timeout: time.Second, Heal: func() {}}
+	p := &sinktest.Peer{Timeout: 10 * time.Second, Heal: func() {}}
 	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, topic)}
 	var front *sinktest.Listener
 	switch b {
 	case sinktest.Expired, sinktest.WrongCA:
+		p.Timeout = shortest
 		ca := sinktest.NewAuthority(t)
 		p.CA = ca.File
 		to := time.Now().Add(time.Hour)
@@ -112,10 +121,10 @@ func start(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 		}
 		opts = append(opts, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{ca.Issue(t, "127.0.0.1", time.Now().Add(-2*time.Hour), to)}}))
 		p.IDs = func() []string { return nil }
-	case sinktest.Stalls:
-		p.Timeout = 300 * time.Millisecond
+	case sinktest.Stalls, sinktest.Resets, sinktest.HalfCloses, sinktest.Garbage:
+		p.Timeout = shortest
 		fallthrough
-	case sinktest.Resets, sinktest.HalfCloses, sinktest.Garbage, sinktest.Slow:
+	case sinktest.Slow:
 		opts = append(opts, kfake.ListenFn(func(network, address string) (net.Listener, error) {
 			l, err := net.Listen(network, address)
 			if err == nil {
@@ -152,7 +161,7 @@ func start(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 	}
 	if p.IDs == nil {
 		p.IDs = func() (ids []string) {
-			for _, r := range records(t, []kgo.Opt{kgo.SeedBrokers(p.Address)}) {
+			for _, r := range records(t, c) {
 				ids = append(ids, header(r, "event.id"))
 			}
 			return ids
@@ -163,7 +172,7 @@ func start(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 
 func TestConformance(t *testing.T) {
 	if testing.Short() {
-		t.Skip("half a minute: the client waits between its own attempts")
+		t.Skip("seven seconds: the client gives up no sooner")
 	}
 	sinktest.Run(t, sinktest.Suite{
 		Start: start,
@@ -198,7 +207,7 @@ func TestOutage(t *testing.T) {
 				c.KeepControl()
 				return nil, errors.New("down"), down.Load() // an error closes the connection
 			})
-			x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: 500 * time.Millisecond})
+			x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: shortest})
 			defer x.Close()
 			for range 2 {
 				err := x.Send(t.Context(), sinktest.Events(1))
@@ -237,7 +246,7 @@ func TestRecords(t *testing.T) {
 		if err := x.Close(); err != nil {
 			t.Fatal(err)
 		}
-		list := records(t, []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)})
+		list := records(t, c)
 		r := list[len(list)-1]
 		if string(r.Key) != want || string(r.Value)+"\n" != string(e[0].JSON) || header(r, "event.id") != e[0].ID || header(r, "event.code") != "easemob-web/206" || header(r, "log.level") != "warn" {
 			t.Errorf("key %q: %s %v", key, r.Key, r.Headers)
@@ -250,24 +259,27 @@ func TestRecords(t *testing.T) {
 // not say why; a real one says so.)
 func TestSASL(t *testing.T) {
 	if testing.Short() {
-		t.Skip("ten seconds: the client waits between its own attempts")
+		t.Skip("two seconds: the client gives up no sooner")
 	}
 	for scheme, method := range map[string]string{"plain": "PLAIN", "scram-sha-256": "SCRAM-SHA-256", "scram-sha-512": "SCRAM-SHA-512"} {
-		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic), kfake.EnableSASL(), kfake.Superuser(method, "me", "s3cret-word"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := sinktest.File(t, "secret", []byte("s3cret-wrong"))
-		x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: time.Second, Auth: kafka.Auth{Scheme: scheme, Username: "me", Secret: &secure.Secret{File: file}}})
-		if err := x.Send(t.Context(), sinktest.Events(1)); err == nil || strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s with a wrong secret: %v", scheme, err)
-		}
-		sinktest.Overwrite(t, file, "s3cret-word")
-		if err := x.Send(t.Context(), sinktest.Events(1)); err != nil {
-			t.Errorf("%s: %v", scheme, err)
-		}
-		x.Close()
-		c.Close()
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic), kfake.EnableSASL(), kfake.Superuser(method, "me", "s3cret-word"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			file := sinktest.File(t, "secret", []byte("s3cret-wrong"))
+			x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: shortest, Auth: kafka.Auth{Scheme: scheme, Username: "me", Secret: &secure.Secret{File: file}}})
+			defer x.Close()
+			if err := x.Send(t.Context(), sinktest.Events(1)); err == nil || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("with a wrong secret: %v", err)
+			}
+			sinktest.Overwrite(t, file, "s3cret-word")
+			if err := x.Send(t.Context(), sinktest.Events(1)); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
