@@ -72,23 +72,6 @@ func header(r *kgo.Record, name string) string {
 	return ""
 }
 
-// produceError answers a produce request with an error code.
-func produceError(req kmsg.Request, err *kerr.Error) kmsg.Response {
-	r := req.(*kmsg.ProduceRequest)
-	resp := r.ResponseKind().(*kmsg.ProduceResponse)
-	for _, t := range r.Topics {
-		rt := kmsg.NewProduceResponseTopic()
-		rt.Topic, rt.TopicID = t.Topic, t.TopicID
-		for _, p := range t.Partitions {
-			rp := kmsg.NewProduceResponseTopicPartition()
-			rp.Partition, rp.ErrorCode = p.Partition, err.Code
-			rt.Partitions = append(rt.Partitions, rp)
-		}
-		resp.Topics = append(resp.Topics, rt)
-	}
-	return resp
-}
-
 func holds(req kmsg.Request, id string) bool {
 	for _, t := range req.(*kmsg.ProduceRequest).Topics {
 		for _, p := range t.Partitions {
@@ -143,21 +126,14 @@ func start(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 	if front != nil {
 		p.Heal = front.Heal
 	}
-	if b == sinktest.Fault || b == sinktest.RefusesOne {
-		bad := &atomic.Bool{}
-		bad.Store(true)
-		p.Heal = func() { bad.Store(false) }
-		c.ControlKey(0, func(req kmsg.Request) (kmsg.Response, error, bool) {
-			c.KeepControl()
-			switch {
-			case !bad.Load():
-			case b == sinktest.Fault:
-				return produceError(req, kerr.UnknownServerError), nil, true
-			case holds(req, sinktest.Poison):
-				return produceError(req, kerr.InvalidRecord), nil, true
-			}
-			return nil, nil, false
-		})
+	fault := kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Count: -1}
+	switch b {
+	case sinktest.RefusesOne:
+		fault.Err = kerr.InvalidRecord
+		fault.When = func(req kmsg.Request) bool { return holds(req, sinktest.Poison) }
+		fallthrough
+	case sinktest.Fault: // UNKNOWN_SERVER_ERROR
+		p.Heal = c.Fault(fault).Remove
 	}
 	if p.IDs == nil {
 		p.IDs = func() (ids []string) {
