@@ -62,7 +62,7 @@ func New(o Options) (*Sink, error) {
 	opts := []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.DefaultProduceTopic(o.Topic), kgo.ClientID("imwatch"), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(codecs[o.Compression]), kgo.ProduceRequestTimeout(o.Timeout), kgo.RecordDeliveryTimeout(max(2*o.Timeout, time.Second)), kgo.RequestTimeoutOverhead(min(o.Timeout, 15*time.Minute)),
 		kgo.RetryTimeout(o.Timeout), kgo.UnknownTopicRetries(1), kgo.MetadataMinAge(250 * time.Millisecond), kgo.DialTimeout(o.Timeout),
-		kgo.AllowIdempotentProduceCancellation()} // or neither timeout nor context ends a Send whose events are on the wire
+		kgo.DisableClientMetrics(), kgo.AllowIdempotentProduceCancellation()} // or neither timeout nor context ends a Send whose events are on the wire
 	if o.TLS != nil {
 		c, err := o.TLS.Config()
 		if err != nil {
