@@ -109,6 +109,8 @@ func (f *follow) start() {
 	}
 }
 
+func init() { firstRetry, lastRetry = 20*time.Millisecond, time.Second }
+
 // patience is how long what must come may take, on a machine with much else to do.
 const patience = time.Minute
 
@@ -281,6 +283,7 @@ func TestKilledAtStart(t *testing.T) {
 				f.left = math.MaxInt
 				f.start()
 				f.want(append(want, "live")...)
+				f.stop()
 				if len(f.losses) > 0 {
 					t.Errorf("lost %+v", f.losses)
 				}
@@ -397,8 +400,10 @@ func TestPipe(t *testing.T) {
 	}
 	f.want("0", "1", "2")
 	f.stop()
-	if n := runtime.NumGoroutine(); n > routines {
-		t.Errorf("%d goroutines were %d", n, routines)
+	for end := time.Now().Add(patience); runtime.NumGoroutine() > routines; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) { // fsnotify's ends by itself
+			t.Fatalf("%d goroutines were %d", runtime.NumGoroutine(), routines)
+		}
 	}
 }
 
