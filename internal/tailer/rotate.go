@@ -102,8 +102,7 @@ func (t *tailer) rescue(s *source, p *finding.Position) (found bool, err error) 
 	return false, nil
 }
 
-// search looks once. moved says that a name was another file's when it was
-// opened.
+// search looks once. moved says that names were shifted meanwhile.
 func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err error) {
 	for _, g := range t.all {
 		if p.Offset > 0 && g.waiting != nil && !g.busy && g.waiting.id == p.Generation && g.f != nil && contains(g.f, p) {
@@ -112,7 +111,8 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 		}
 	}
 	packed := []string{}
-	for _, x := range siblings(p.Path) {
+	list := siblings(p.Path)
+	for _, x := range list {
 		path := x.path
 		t.room()
 		f, key, _, err := s.open(path)
@@ -153,7 +153,9 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 			return true, false, nil
 		}
 	}
-	return false, moved, nil
+	// Names that were shifted while they were listed may have hidden it.
+	same := slices.EqualFunc(list, siblings(p.Path), func(a, b sibling) bool { return a.path == b.path && a.inode == b.inode })
+	return false, moved || !same, nil
 }
 
 // take follows a generation that was found under another name.
