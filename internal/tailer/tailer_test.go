@@ -215,8 +215,8 @@ func TestStartAtEnd(t *testing.T) {
 	f.want("new", "a file that came later", "while it was down")
 }
 
-// TestReread: when the positions were lost, young files are read again, whatever
-// start_at says, and old ones are not.
+// TestReread: when the positions were lost, young files are read again, rotated
+// ones too, whatever start_at says, and old ones are not.
 func TestReread(t *testing.T) {
 	f := following(t, "*.log")
 	f.src.StartAt, f.reread = "end", time.Now().Add(-time.Hour)
@@ -224,10 +224,13 @@ func TestReread(t *testing.T) {
 	f.put("old.log", "2\n")
 	old := time.Now().Add(-2 * time.Hour)
 	f.must(os.Chtimes(f.path("old.log"), old, old))
+	f.put("young.log.1", "0\n")
+	f.put("young.log.2", "history\n")
+	f.must(os.Chtimes(f.path("young.log.2"), old, old))
 	f.start()
-	f.want("1")
+	f.want("0", "1")
 	f.put("old.log", "3\n")
-	f.want("1", "3")
+	f.want("0", "1", "3")
 }
 
 // TestKilledAtStart: files that were rotated while nobody followed are found, all
