@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp/syntax"
 	"slices"
+	"unicode"
 
 	"github.com/imwatch/imwatch/scanner/regex"
 	"github.com/imwatch/imwatch/scanner/sieve"
@@ -18,9 +19,9 @@ import (
 // the record is wrapped.
 type anchor struct {
 	lit  string
-	head string // what stands before it; where it is not a letter or digit, perhaps encoded
-	edge bool   // before head and lit no letter or digit can stand
-	tail *tail  // nil: anything may follow
+	head string  // what stands before it; where it is not a letter or digit, perhaps encoded
+	ends wordSet // letters and digits that can stand before head and lit
+	tail *tail   // nil: anything may follow
 }
 
 // anchorsOf returns anchors of which at least one stands in every text that the
@@ -38,15 +39,15 @@ func anchorsOf(re string) []anchor {
 
 // sentenceAnchor is the anchor of a fixed text.
 func sentenceAnchor(text string) anchor {
-	set := spellings(spelling{text: text}, nil)
+	set := spellings(spelling{text, allWords}, nil)
 	return set.make()[0]
 }
 
-// A spelling is one text of a run of literals, and whether what stands before
-// the run ends a word.
+// A spelling is one text of a run of literals, and the letters and digits with
+// which what stands before the run can end.
 type spelling struct {
 	text string
-	edge bool
+	ends wordSet
 }
 
 // A placed literal is a spelling's best word and what the regex has behind it.
@@ -93,10 +94,14 @@ func (c *anchorChoice) concat(front, parts, behind []*syntax.Regexp) {
 		rest := func(n int) []*syntax.Regexp { return slices.Concat(parts[n:], behind) }
 		if run, n := longestRun(parts[i:]); n > 0 && i >= done && !zeroWidth(parts[i]) {
 			done = i + n
-			edge := endsWord(slices.Concat(front, parts[:i]))
+			ends := lastWord(slices.Concat(front, parts[:i]))
 			set := anchorSet{}
 			for _, text := range run {
-				one := spellings(spelling{text, edge && text != "" && isWordByte(text[0])}, rest(i+n))
+				s := spelling{text, allWords}
+				if text != "" && isWordByte(text[0]) { // before others \b means the opposite
+					s.ends = ends
+				}
+				one := spellings(s, rest(i+n))
 				set.list, set.cost = append(set.list, one.list...), set.cost+one.cost
 			}
 			if len(set.list) == len(run) {
@@ -145,32 +150,60 @@ func zeroWidth(n *syntax.Regexp) bool {
 	return n.Op >= syntax.OpBeginLine && n.Op <= syntax.OpNoWordBoundary
 }
 
-// endsWord tells whether what a regex's parts match before the next one can not
-// end with a letter or digit.
-func endsWord(parts []*syntax.Regexp) bool {
+// A wordSet is a set of letters, digits and _.
+type wordSet [2]uint64
+
+var allWords = func() (all wordSet) {
+	for _, c := range wordBytes {
+		all.add(byte(c))
+	}
+	return all
+}()
+
+func (s *wordSet) add(c byte)     { s[c>>6] |= 1 << (c & 63) }
+func (s wordSet) has(c byte) bool { return s[c>>6]&(1<<(c&63)) != 0 }
+
+func (s wordSet) or(o wordSet) wordSet { return wordSet{s[0] | o[0], s[1] | o[1]} }
+
+// lastWord returns the letters and digits with which what a regex's parts match
+// can end; all where the parts can be empty, as anything may stand before them.
+func lastWord(parts []*syntax.Regexp) (set wordSet) {
 	if len(parts) == 0 {
-		return false
+		return allWords
 	}
 	last, before := parts[len(parts)-1], parts[:len(parts)-1]
+	with := func(sub ...*syntax.Regexp) wordSet { return lastWord(slices.Concat(before, sub)) }
 	switch last.Op {
 	case syntax.OpBeginLine, syntax.OpBeginText, syntax.OpWordBoundary:
-		return true
+		return set
+	case syntax.OpEmptyMatch:
+		return with()
 	case syntax.OpCharClass:
-		return !slices.ContainsFunc(wordBytes, func(b rune) bool { return inClass(last.Rune, b) })
+		for _, c := range wordBytes {
+			if inClass(last.Rune, c) {
+				set.add(byte(c))
+			}
+		}
+		return set
 	case syntax.OpLiteral:
-		return !isWordByte(byte(last.Rune[len(last.Rune)-1])) && last.Rune[len(last.Rune)-1] < 0x80
-	case syntax.OpCapture:
-		return endsWord(slices.Concat(before, last.Sub))
-	case syntax.OpConcat:
-		return endsWord(last.Sub)
+		r := last.Rune[len(last.Rune)-1]
+		for _, c := range wordBytes {
+			if c == r || last.Flags&syntax.FoldCase != 0 && unicode.ToLower(c) == unicode.ToLower(r) {
+				set.add(byte(c))
+			}
+		}
+		return set
+	case syntax.OpCapture, syntax.OpConcat, syntax.OpPlus:
+		return with(last.Sub...)
 	case syntax.OpQuest, syntax.OpStar:
-		return endsWord(last.Sub) && endsWord(before)
-	case syntax.OpPlus:
-		return endsWord(last.Sub)
+		return with().or(with(last.Sub...))
 	case syntax.OpAlternate:
-		return !slices.ContainsFunc(last.Sub, func(s *syntax.Regexp) bool { return !endsWord([]*syntax.Regexp{s}) })
+		for _, s := range last.Sub {
+			set = set.or(with(s))
+		}
+		return set
 	}
-	return false
+	return allWords
 }
 
 var wordBytes = []rune("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
@@ -246,7 +279,7 @@ func (s anchorSet) make() (list []anchor) {
 	}
 	tails := map[tailOf]*tail{} // spellings of one run share what is behind it
 	for _, p := range s.list {
-		a := anchor{lit: p.text[p.from:p.to], head: p.text[:p.from], edge: p.edge}
+		a := anchor{lit: p.text[p.from:p.to], head: p.text[:p.from], ends: p.ends}
 		if len(p.behind) > 0 {
 			before := noWord
 			if isWordByte(a.lit[len(a.lit)-1]) {
@@ -287,7 +320,11 @@ func (a *anchor) follows(data []byte) bool {
 		}
 		behind, data = c, data[:len(data)-1]
 	}
-	return !a.edge || len(data) == 0 || !isWordByte(data[len(data)-1]) || encodedBefore(data) || coloured(data)
+	if len(data) == 0 {
+		return true
+	}
+	c := data[len(data)-1]
+	return !isWordByte(c) || a.ends.has(c) || encodedBefore(data) || coloured(data)
 }
 
 // encodedEnd tells whether data may end with an escape, with a line or with one

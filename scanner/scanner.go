@@ -76,7 +76,7 @@ func (in *Inner) String() string {
 func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
 	s := &Scanner{look: &patterns{}}
 	var problems []rules.Problem
-	anchors := []anchor{{lit: " stdout P "}, {lit: " stderr P "}}
+	anchors := []anchor{{lit: " stdout P ", ends: allWords}, {lit: " stderr P ", ends: allWords}}
 	for _, f := range set.Files {
 		if len(f.Families) == 0 {
 			s.fields = append(s.fields, compileFields(f, s.look)...)
@@ -127,7 +127,7 @@ func inEncodings(anchors []anchor) []anchor {
 		}
 		for _, lit := range forms {
 			if lit != "" {
-				out = append(out, anchor{lit, a.head, a.edge, a.tail})
+				out = append(out, anchor{lit, a.head, a.ends, a.tail})
 			}
 		}
 	}

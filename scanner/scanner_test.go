@@ -93,7 +93,8 @@ func labelled(t testing.TB) (list []string) {
 }
 
 // TestPrefilter holds the prefilter and any cutting of the data against the
-// naive loop, over every shape behind every wrapper, the labelled lines and what real SDKs printed.
+// naive loop, over every shape behind every wrapper, the rules' own lines, the
+// labelled ones and what real SDKs printed.
 func TestPrefilter(t *testing.T) {
 	s := builtIn(t)
 	for _, shape := range shapes {
@@ -103,6 +104,19 @@ func TestPrefilter(t *testing.T) {
 				data = "before\n" + data
 			}
 			agree(t, s, []byte(data), uint64(i))
+		}
+	}
+	for _, f := range s.files { // every rule's own lines
+		for _, r := range f.src.Rules {
+			for i, e := range rules.Examples(r.Match) {
+				w := wrappers[(i+len(e.Text))%len(wrappers)]
+				if data := w.wrap(e.Text) + "\nbehind\n"; strings.HasPrefix(w.name, "docker") {
+					agree(t, s, []byte(data), uint64(i))
+				} else {
+					agree(t, s, []byte("before\n"+data), uint64(i))
+				}
+				agree(t, s, []byte("before\n"+e.Text+"\nbehind\n"), uint64(i))
+			}
 		}
 	}
 	for i, line := range labelled(t) {
