@@ -39,15 +39,15 @@ func anchorsOf(re string) []anchor {
 
 // sentenceAnchor is the anchor of a fixed text.
 func sentenceAnchor(text string) anchor {
-	set := spellings(spelling{text, allWords}, nil)
+	set := spellings(spelling{text: text}, nil)
 	return set.make()[0]
 }
 
-// A spelling is one text of a run of literals, and the letters and digits with
-// which what stands before the run can end.
+// A spelling is one text of a run of literals, and what the regex has before the
+// run.
 type spelling struct {
-	text string
-	ends wordSet
+	text  string
+	front []*syntax.Regexp
 }
 
 // A placed literal is a spelling's best word and what the regex has behind it.
@@ -94,14 +94,10 @@ func (c *anchorChoice) concat(front, parts, behind []*syntax.Regexp) {
 		rest := func(n int) []*syntax.Regexp { return slices.Concat(parts[n:], behind) }
 		if run, n := longestRun(parts[i:]); n > 0 && i >= done && !zeroWidth(parts[i]) {
 			done = i + n
-			ends := lastWord(slices.Concat(front, parts[:i]))
+			before := slices.Concat(front, parts[:i])
 			set := anchorSet{}
 			for _, text := range run {
-				s := spelling{text, allWords}
-				if text != "" && isWordByte(text[0]) { // before others \b means the opposite
-					s.ends = ends
-				}
-				one := spellings(s, rest(i+n))
+				one := spellings(spelling{text, before}, rest(i+n))
 				set.list, set.cost = append(set.list, one.list...), set.cost+one.cost
 			}
 			if len(set.list) == len(run) {
@@ -154,13 +150,19 @@ func zeroWidth(n *syntax.Regexp) bool {
 type wordSet [2]uint64
 
 var allWords = func() (all wordSet) {
-	for _, c := range wordBytes {
-		all.add(byte(c))
+	for c := range byte(0x80) {
+		all.add(rune(c))
 	}
 	return all
 }()
 
-func (s *wordSet) add(c byte)     { s[c>>6] |= 1 << (c & 63) }
+// add adds a character, if it is one of these.
+func (s *wordSet) add(r rune) {
+	if r < 0x80 && isWord(r) {
+		s[r>>6] |= 1 << (r & 63)
+	}
+}
+
 func (s wordSet) has(c byte) bool { return s[c>>6]&(1<<(c&63)) != 0 }
 
 func (s wordSet) or(o wordSet) wordSet { return wordSet{s[0] | o[0], s[1] | o[1]} }
@@ -179,17 +181,18 @@ func lastWord(parts []*syntax.Regexp) (set wordSet) {
 	case syntax.OpEmptyMatch:
 		return with()
 	case syntax.OpCharClass:
-		for _, c := range wordBytes {
-			if inClass(last.Rune, c) {
-				set.add(byte(c))
+		for i := 0; i+1 < len(last.Rune); i += 2 {
+			for r := last.Rune[i]; r <= min(last.Rune[i+1], 0x7f); r++ {
+				set.add(r)
 			}
 		}
 		return set
 	case syntax.OpLiteral:
 		r := last.Rune[len(last.Rune)-1]
-		for _, c := range wordBytes {
-			if c == r || last.Flags&syntax.FoldCase != 0 && unicode.ToLower(c) == unicode.ToLower(r) {
-				set.add(byte(c))
+		set.add(r)
+		if last.Flags&syntax.FoldCase != 0 {
+			for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+				set.add(f)
 			}
 		}
 		return set
@@ -205,8 +208,6 @@ func lastWord(parts []*syntax.Regexp) (set wordSet) {
 	}
 	return allWords
 }
-
-var wordBytes = []rune("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 
 func inClass(ranges []rune, r rune) bool {
 	for i := 0; i+1 < len(ranges); i += 2 {
@@ -272,21 +273,32 @@ func wordlike(c byte) bool { return c >= 0x80 || isWordByte(c) }
 func (c *anchorChoice) make() []anchor { return c.best.make() }
 
 func (s anchorSet) make() (list []anchor) {
-	type tailOf struct {
-		first  *syntax.Regexp
+	type place struct { // in the regex
+		beside *syntax.Regexp
 		parts  int
+	}
+	type tailOf struct {
+		place
 		before lastChar
 	}
-	tails := map[tailOf]*tail{} // spellings of one run share what is behind it
+	// Spellings of one run share what is before it and what is behind it.
+	ends, tails := map[place]wordSet{}, map[tailOf]*tail{}
 	for _, p := range s.list {
-		a := anchor{lit: p.text[p.from:p.to], head: p.text[:p.from], ends: p.ends}
+		a := anchor{lit: p.text[p.from:p.to], head: p.text[:p.from], ends: allWords}
+		if n := len(p.front); n > 0 && isWordByte(p.text[0]) { // before others \b means the opposite
+			at := place{p.front[n-1], n}
+			if _, ok := ends[at]; !ok {
+				ends[at] = lastWord(p.front)
+			}
+			a.ends = ends[at]
+		}
 		if len(p.behind) > 0 {
 			before := noWord
 			if isWordByte(a.lit[len(a.lit)-1]) {
 				before = inWord
 			}
 			// Of what is too long for a tail, its beginning.
-			key := tailOf{p.behind[0], len(p.behind), before}
+			key := tailOf{place{p.behind[0], len(p.behind)}, before}
 			t, ok := tails[key]
 			for n := len(p.behind); n > 0 && !ok && t == nil; n-- {
 				t = newTail(&syntax.Regexp{Op: syntax.OpConcat, Sub: p.behind[:n]}, before)

@@ -43,8 +43,7 @@ type tables struct {
 }
 
 const (
-	Window  = 4 // bytes
-	buckets = 8
+	Window = 4 // bytes
 
 	// Beyond is how many bytes that no literal has should stand behind a short
 	// text, for all of it to be sifted fast.
@@ -120,58 +119,6 @@ func (s *Sieve) rarest(text string, chosen map[uint32]bool) (best int) {
 		}
 	}
 	return best
-}
-
-// fill puts the windows into buckets, so that the nibbles of one bucket let as
-// little pass as can be.
-func (v *tables) fill(windows []uint32, width int, mask uint32) {
-	v.mask = mask
-	type bucket struct{ nibbles [Window][2]uint16 }
-	var all [buckets]bucket
-	add := func(b bucket, w uint32) bucket {
-		for k := range width {
-			c := byte(w >> (8 * k))
-			b.nibbles[k][0] |= 1 << (c & 15)
-			b.nibbles[k][1] |= 1 << (c >> 4)
-		}
-		return b
-	}
-	passes := func(b bucket) float64 {
-		p := 1.0
-		for k := range width {
-			sum := 0.0
-			for c := range Share {
-				if b.nibbles[k][0]&(1<<(c&15)) != 0 && b.nibbles[k][1]&(1<<(c>>4)) != 0 {
-					sum += Share[c]
-				}
-			}
-			p *= sum
-		}
-		return p
-	}
-	slices.Sort(windows)
-	var cost [buckets]float64
-	for _, w := range windows {
-		into, least, then := 0, 1e9, 0.0
-		for i := range all {
-			if p := passes(add(all[i], w)); p-cost[i] < least {
-				into, least, then = i, p-cost[i], p
-			}
-		}
-		all[into], cost[into] = add(all[into], w), then
-	}
-	for i, b := range all {
-		for k := range Window {
-			for n := range 16 {
-				if k >= width || b.nibbles[k][0]&(1<<n) != 0 {
-					v.nibbles[k][0][n] |= 1 << i
-				}
-				if k >= width || b.nibbles[k][1]&(1<<n) != 0 {
-					v.nibbles[k][1][n] |= 1 << i
-				}
-			}
-		}
-	}
 }
 
 // pairs are all that windows have of two bytes.
