@@ -310,10 +310,9 @@ func (s anchorSet) make() (list []anchor) {
 	return list
 }
 
-// fits looks at what stands around data[at:], where the literal begins that is
-// n bytes long as it is encoded there.
-func (a *anchor) fits(data []byte, at, n int) bool {
-	return a.follows(data[:at]) && (a.tail == nil || a.tail.fits(data, at+n))
+// fits looks at what stands around the literal, which is data[at:behind].
+func (a *anchor) fits(data []byte, at, behind int) bool {
+	return a.follows(data[:at]) && (a.tail == nil || a.tail.fits(data, behind))
 }
 
 // follows tells whether the literal can stand behind data.

@@ -171,11 +171,11 @@ func (c *blocks) after(at int, first line) (l line, ok, end bool) {
 func (c *blocks) unfinished() int {
 	start := len(c.data)
 	for n := 0; start > 0 && n < maxBlockLines; n++ {
-		l := lineAt(c.data, start-1)
-		if len(c.data)-l.start > maxBlockBytes {
+		before := bytes.LastIndexByte(c.data[:start-1], '\n') + 1
+		if len(c.data)-before > maxBlockBytes {
 			break
 		}
-		start = l.start
+		start = before
 	}
 	type state struct{ depth, since int }
 	streams := map[string]*state{}

@@ -46,13 +46,15 @@ func (s *searcher) each(data []byte, visit func(int) int) {
 	}
 }
 
-// hit returns where an anchor begins that has its window at data[at] and fits
+// hit returns where an anchor begins that has its window at data[place] and fits
 // there, or -1.
-func (s *searcher) hit(data []byte, at int) int {
-	for h := s.First(data, at); h.OK(); h = s.Next(data, h) {
-		for i := range s.looks[h.Literal] {
-			if s.looks[h.Literal][i].fits(data, h.At, len(s.Literals[h.Literal])) {
-				return h.At
+func (s *searcher) hit(data []byte, place int) int {
+	for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
+		behind := at + len(s.Literals[lit])
+		looks := s.looks[lit]
+		for i := range looks {
+			if looks[i].fits(data, at, behind) {
+				return at
 			}
 		}
 	}

@@ -120,8 +120,9 @@ func (m *Marks) sift(x *sifted, data []byte) {
 	for from := 0; from < len(m.text); {
 		n, next := x.sieve.Sift(data[from:], &m.places)
 		for _, p := range m.places[:n] {
-			for h := x.sieve.First(data, from+int(p)); h.OK(); h = x.sieve.Next(data, h) {
-				m.note(x.uses[h.Literal], h.At)
+			place := from + int(p)
+			for lit, at, e := x.sieve.First(data, place); lit >= 0; lit, at, e = x.sieve.Next(data, place, e) {
+				m.note(x.uses[lit], at)
 			}
 		}
 		from += next

@@ -143,8 +143,9 @@ func (s *Sieve) Each(data []byte, visit func(lit, at int) bool) {
 	for from := 0; from+s.width <= len(data); {
 		n, next := s.Sift(data[from:], &places)
 		for _, p := range places[:n] {
-			for e := s.First(data, from+int(p)); e.ok; e = s.Next(data, e) {
-				if !visit(e.Literal, e.At) {
+			place := from + int(p)
+			for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
+				if !visit(lit, at) {
 					return
 				}
 			}
@@ -153,34 +154,27 @@ func (s *Sieve) Each(data []byte, visit func(lit, at int) bool) {
 	}
 }
 
-// A Hit is a literal and where it stands.
-type Hit struct {
-	Literal, At int
-	place       int
-	next        uint16
-	ok          bool
+// First returns the first literal whose window stands at data[place], where it
+// begins and how to ask for the next one; -1 when there is none.
+func (s *Sieve) First(data []byte, place int) (lit, at int, next uint16) {
+	return s.Next(data, place, s.heads[windowHash(s.at(data, place))>>4])
 }
 
-// OK tells whether it is one.
-func (h *Hit) OK() bool { return h.ok }
-
-// First returns the first literal whose window stands at data[place].
-func (s *Sieve) First(data []byte, place int) Hit {
-	return s.Next(data, Hit{place: place, next: s.heads[windowHash(s.at(data, place))>>4]})
-}
-
-// Next returns the next one after a hit.
-func (s *Sieve) Next(data []byte, h Hit) Hit {
-	w := s.at(data, h.place)
-	for e := h.next; e != 0; e = s.entries[e-1].next {
+// Next returns the next one.
+func (s *Sieve) Next(data []byte, place int, from uint16) (lit, at int, next uint16) {
+	w := s.at(data, place)
+	for e := from; e != 0; {
 		x := &s.entries[e-1]
+		if e = x.next; x.window != w {
+			continue
+		}
 		lit := s.Literals[x.lit]
-		start := h.place - int(x.at)
-		if x.window == w && start >= 0 && start+len(lit) <= len(data) && string(data[start:start+len(lit)]) == lit {
-			return Hit{int(x.lit), start, h.place, x.next, true}
+		start := place - int(x.at)
+		if start >= 0 && start+len(lit) <= len(data) && (len(lit) == s.width || string(data[start:start+len(lit)]) == lit) {
+			return int(x.lit), start, e
 		}
 	}
-	return Hit{}
+	return -1, 0, 0
 }
 
 // Sift fills places with where windows may begin, and returns how many and
