@@ -22,19 +22,20 @@ type anchor struct {
 	head string  // what stands before it; where it is not a letter or digit, perhaps encoded
 	ends wordSet // letters and digits that can stand before head and lit
 	tail *tail   // nil: anything may follow
+	file fileSet // whose it is
 }
 
 // anchorsOf returns anchors of which at least one stands in every text that the
 // regex matches: those that the fewest lines will have. It returns nil when
-// there are none.
-func anchorsOf(re string) []anchor {
+// there are none; ok is false for a regex that is none.
+func anchorsOf(re string) (list []anchor, ok bool) {
 	tree, err := syntax.Parse(re, syntax.Perl)
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	c := anchorChoice{}
 	c.concat(nil, flatten(tree.Simplify()), nil)
-	return c.make()
+	return c.make(), true
 }
 
 // sentenceAnchor is the anchor of a fixed text.

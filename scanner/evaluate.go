@@ -11,27 +11,24 @@ const (
 	dumpSymbols = 3  // a block with more symbols than these is a printed table
 )
 
-// evaluate runs the rules over a block; nil when none of them matches.
-func (s *Scanner) evaluate(b *block) *Block {
+// evaluate runs the rules of some files over a block; nil when none of them
+// matches.
+func (s *Scanner) evaluate(b *block, files fileSet) *Block {
 	text := b.text()
 	out := &Block{Start: b.start(), End: b.end(), Text: text, When: b.lines[0].when}
 	for _, l := range b.lines {
 		out.Decoded = out.Decoded || l.decoded
 	}
 	out.Partial = b.lines[len(b.lines)-1].partial
-	seen := s.look.look(text)
-	defer seen.close()
-	for _, f := range s.files {
-		if seen.may(f.gate) {
-			out.Matches = append(out.Matches, f.matches(text, seen)...)
+	for i, f := range s.files {
+		if files&fileBit(i) != 0 {
+			out.Matches = append(out.Matches, f.ready().matches(text)...)
 		}
 	}
 	if out.Matches = hang(out.Matches); len(out.Matches) == 0 {
 		return nil
 	}
-	for i := range out.Matches {
-		s.capture(&out.Matches[i], text, seen)
-	}
+	s.capture(out.Matches, text)
 	return out
 }
 
@@ -90,7 +87,9 @@ func (c *candidate) prove(basis string) {
 }
 
 // matches finds the codes of one file's families in a block's text.
-func (f *file) matches(text string, seen sight) []Match {
+func (f *file) matches(text string) []Match {
+	seen := f.look.look(text)
+	defer seen.close()
 	tags, ok := f.tags(seen)
 	if !ok {
 		return nil

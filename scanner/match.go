@@ -152,23 +152,26 @@ func (f *file) order(t tags) (families []string, proved bool) {
 	return families, len(t.families) == 1 || len(families) == 1
 }
 
-// capture fills in the fields that stand beside the code.
-func (s *Scanner) capture(m *Match, text string, seen sight) {
-	m.Fields = map[string]string{}
+// capture fills in the fields that stand beside the codes.
+func (s *Scanner) capture(list []Match, text string) {
 	plain := unescape(text)
 	if strings.Contains(plain, "%22") {
 		plain = unpercent(plain)
 	}
-	if plain != text {
-		seen = s.look.look(plain)
-		defer seen.close()
-	}
-	for _, f := range s.files {
-		if f.src == m.Rule.File {
-			captureAll(m.Fields, f.fields, plain, seen)
+	common := s.look.look(plain)
+	defer common.close()
+	for i := range list {
+		m := &list[i]
+		m.Fields = map[string]string{}
+		for _, f := range s.files {
+			if f.src == m.Rule.File {
+				seen := f.look.look(plain)
+				captureAll(m.Fields, f.fields, plain, seen)
+				seen.close()
+			}
 		}
+		captureAll(m.Fields, s.fields, plain, common)
 	}
-	captureAll(m.Fields, s.fields, plain, seen)
 }
 
 func captureAll(into map[string]string, list []pattern, text string, seen sight) {

@@ -60,3 +60,32 @@ func (s *searcher) hit(data []byte, place int) int {
 	}
 	return -1
 }
+
+// A fileSet is a set of rules files, a bit for each; those beyond share the last one.
+type fileSet uint64
+
+const allFiles = ^fileSet(0)
+
+func fileBit(i int) fileSet { return 1 << min(i, 63) }
+
+// files returns the files of which an anchor fits in data[start:end]: no other
+// one has a rule that finds anything there.
+func (s *searcher) files(data []byte, start, end int) (set fileSet) {
+	var places [sieve.MaxPlaces]uint32
+	data = data[start:min(len(data), end+sieve.Beyond)] // so that all of it is sifted fast
+	for from := 0; from < end-start; {
+		n, next := s.Sift(data[from:], &places)
+		for _, p := range places[:n] {
+			place := from + int(p)
+			for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
+				for i := range s.looks[lit] {
+					if a := &s.looks[lit][i]; a.file&^set != 0 && a.fits(data, at, at+len(s.Literals[lit])) {
+						set |= a.file
+					}
+				}
+			}
+		}
+		from += next
+	}
+	return set
+}

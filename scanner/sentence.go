@@ -16,13 +16,11 @@ type sentence struct {
 	alone  bool
 	common bool
 
-	anchors []anchor
-	group   int
+	group int
 }
 
 func newSentence(r rules.Sentence, look *patterns) sentence {
-	return sentence{text: r.Text, codes: r.Codes, alone: r.Alone, common: r.Common,
-		anchors: inEncodings([]anchor{sentenceAnchor(r.Text)}), group: look.group([]string{r.Text})}
+	return sentence{text: r.Text, codes: r.Codes, alone: r.Alone, common: r.Common, group: look.group([]string{r.Text})}
 }
 
 // is tells whether the text of an error object is the sentence: it ends with it,
