@@ -40,7 +40,7 @@ func anchorsOf(re string) (list []anchor, ok bool) {
 
 // sentenceAnchor is the anchor of a fixed text.
 func sentenceAnchor(text string) anchor {
-	set := spellings(spelling{text: text}, nil)
+	set := spellings(spelling{text: text}, newRest(nil))
 	return set.make()[0]
 }
 
@@ -92,13 +92,13 @@ func flatten(n *syntax.Regexp) (list []*syntax.Regexp) {
 func (c *anchorChoice) concat(front, parts, behind []*syntax.Regexp) {
 	done := 0
 	for i := range parts {
-		rest := func(n int) []*syntax.Regexp { return slices.Concat(parts[n:], behind) }
+		rest := func(n int) rest { return newRest(slices.Concat(parts[n:], behind)) }
 		if run, n := longestRun(parts[i:]); n > 0 && i >= done && !zeroWidth(parts[i]) {
 			done = i + n
-			before := slices.Concat(front, parts[:i])
+			before, behind := slices.Concat(front, parts[:i]), rest(i+n)
 			set := anchorSet{}
 			for _, text := range run {
-				one := spellings(spelling{text, before}, rest(i+n))
+				one := spellings(spelling{text, before}, behind)
 				set.list, set.cost = append(set.list, one.list...), set.cost+one.cost
 			}
 			if len(set.list) == len(run) {
@@ -106,9 +106,9 @@ func (c *anchorChoice) concat(front, parts, behind []*syntax.Regexp) {
 			}
 		}
 		if parts[i].Op == syntax.OpAlternate {
-			c.alternatives(slices.Concat(front, parts[:i]), nil, parts[i].Sub, rest(i+1))
+			c.alternatives(slices.Concat(front, parts[:i]), nil, parts[i].Sub, slices.Concat(parts[i+1:], behind))
 			if i > 0 && parts[i-1].Op == syntax.OpLiteral { // what the parser took out of all branches
-				c.alternatives(slices.Concat(front, parts[:i-1]), parts[i-1:i], parts[i].Sub, rest(i+1))
+				c.alternatives(slices.Concat(front, parts[:i-1]), parts[i-1:i], parts[i].Sub, slices.Concat(parts[i+1:], behind))
 			}
 		}
 	}
@@ -223,13 +223,12 @@ func isWordByte(c byte) bool { return c < 0x80 && isWord(rune(c)) }
 
 // spellings offers the words of one text and returns the rarest with what
 // stands around it.
-func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
+func spellings(s spelling, behind rest) (best anchorSet) {
 	offer := func(from, to int) {
-		rest := behind
+		fits := behind.likely
 		if to < len(s.text) {
-			rest = append([]*syntax.Regexp{{Op: syntax.OpLiteral, Rune: []rune(s.text[to:])}}, behind...)
+			fits *= min(1, sieve.Rarity(s.text[to:]))
 		}
-		fits := follows(rest)
 		if from > 0 {
 			fits *= sieve.Rarity(s.text[:from])
 		}
@@ -238,7 +237,7 @@ func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
 			cost *= 1e4 // it makes the search slower for all
 		}
 		if len(best.list) == 0 || cost < best.cost {
-			best = anchorSet{[]placed{{s, from, to, rest}}, cost}
+			best = anchorSet{[]placed{{s, from, to, behind.parts}}, cost}
 		}
 	}
 	for from := 0; from < len(s.text); {
@@ -259,8 +258,22 @@ func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
 		offer(0, len(s.text))
 		best.cost *= 1e6 // no word in it, so an escape hides it
 	}
+	for i := range best.list {
+		if p := &best.list[i]; p.to < len(s.text) {
+			p.behind = append([]*syntax.Regexp{{Op: syntax.OpLiteral, Rune: []rune(s.text[p.to:])}}, p.behind...)
+		}
+	}
 	return best
 }
+
+// A rest is what a regex has behind a run of literals, and a guess of how likely
+// it is to follow.
+type rest struct {
+	parts  []*syntax.Regexp
+	likely float64
+}
+
+func newRest(parts []*syntax.Regexp) rest { return rest{parts, follows(parts)} }
 
 const (
 	minAnchor   = 2    // bytes
@@ -298,13 +311,11 @@ func (s anchorSet) make() (list []anchor) {
 			if isWordByte(a.lit[len(a.lit)-1]) {
 				before = inWord
 			}
-			// Of what is too long for a tail, its beginning.
 			key := tailOf{place{p.behind[0], len(p.behind)}, before}
-			t, ok := tails[key]
-			for n := len(p.behind); n > 0 && !ok && t == nil; n-- {
-				t = newTail(&syntax.Regexp{Op: syntax.OpConcat, Sub: p.behind[:n]}, before)
+			if tails[key] == nil {
+				tails[key] = &tail{parts: p.behind, before: before}
 			}
-			tails[key], a.tail = t, t
+			a.tail = tails[key]
 		}
 		list = append(list, a)
 	}
@@ -393,9 +404,9 @@ func follows(parts []*syntax.Regexp) float64 {
 			p *= min(1, sieve.Rarity(string(n.Rune)))
 		case syntax.OpCharClass:
 			share := 0.0
-			for c := range sieve.Share {
-				if inClass(n.Rune, rune(c)) {
-					share += sieve.Share[c]
+			for i := 0; i+1 < len(n.Rune); i += 2 {
+				for r := n.Rune[i]; r <= min(n.Rune[i+1], 0xff); r++ {
+					share += sieve.Share[r]
 				}
 			}
 			p *= min(1, share)

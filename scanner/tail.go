@@ -11,9 +11,12 @@ import (
 // string, percent-encoded, over several lines. It may say yes too often, never
 // no where the rule would match. It is a lazily built automaton over bytes.
 type tail struct {
+	parts  []*syntax.Regexp // of the regex, behind the literal
+	before lastChar         // the literal's last one
+	first  atomic.Pointer[tailState]
+
 	insts []syntax.Inst
 	wide  instSet // instructions that can match a rune beyond ASCII
-	first *tailState
 
 	mu     sync.Mutex
 	states map[tailKey]*tailState
@@ -72,22 +75,35 @@ const (
 	maxTailBytes  = 96
 )
 
-// newTail compiles the tail of a regex; nil when it says nothing.
-func newTail(re *syntax.Regexp, before lastChar) *tail {
-	prog, err := syntax.Compile(re)
-	if err != nil || len(prog.Inst) > maxTailInsts {
-		return nil
+// start compiles the tail, when it is first asked, and returns where it begins.
+func (t *tail) start() *tailState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.first.Load(); s != nil {
+		return s
 	}
-	t := &tail{insts: prog.Inst, states: map[tailKey]*tailState{}}
+	// Of what is too long for a tail, its beginning.
+	for n := len(t.parts); n > 0; n-- {
+		prog, err := syntax.Compile(&syntax.Regexp{Op: syntax.OpConcat, Sub: t.parts[:n]})
+		if err == nil && len(prog.Inst) <= maxTailInsts {
+			t.first.Store(t.compile(prog))
+			return t.first.Load()
+		}
+	}
+	t.first.Store(tailYes)
+	return tailYes
+}
+
+func (t *tail) compile(prog *syntax.Prog) *tailState {
+	t.insts, t.states = prog.Inst, map[tailKey]*tailState{}
 	for i, in := range prog.Inst {
 		if consumes(in.Op) && (in.Op != syntax.InstRune1 || in.Rune[0] >= 0x80) && beyondASCII(&prog.Inst[i]) {
 			t.wide.add(uint32(i))
 		}
 	}
-	first := tailKey{before: before}
+	first := tailKey{before: t.before}
 	first.set.add(uint32(prog.Start))
-	t.first = t.state(first)
-	return t
+	return t.state(first)
 }
 
 func consumes(op syntax.InstOp) bool { return op >= syntax.InstRune && op <= syntax.InstRuneAnyNotNL }
@@ -109,14 +125,14 @@ func beyondASCII(in *syntax.Inst) bool {
 
 // fits tells whether data[at:] can be the tail.
 func (t *tail) fits(data []byte, at int) bool {
-	s := t.first
-	for end := min(len(data), at+maxTailBytes); at < end; at++ {
+	s := t.first.Load()
+	if s == nil {
+		s = t.start()
+	}
+	for end := min(len(data), at+maxTailBytes); at < end && s != tailYes; at++ {
 		next := s.next[data[at]].Load()
 		if next == nil {
 			next = t.build(s, data[at])
-		}
-		if next == tailYes {
-			return true
 		}
 		if next == tailNo {
 			return false
