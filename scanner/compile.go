@@ -122,9 +122,10 @@ func (f *file) codeOf(symbol string) string {
 // meant returns the longest sentence that a text is and that stands for the
 // code.
 func (f *file) meant(text, code string) *sentence {
+	said := newSaying(text)
 	for i := range f.sentences {
 		s := &f.sentences[i]
-		if slices.Contains(s.codes, code) && s.is(text) {
+		if s.is(said) && slices.Contains(s.codes, code) {
 			return s
 		}
 	}

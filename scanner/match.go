@@ -64,8 +64,9 @@ func (f *file) begun(text, code string) bool {
 
 // other returns a sentence of the table that a text is.
 func (f *file) other(text string) *sentence {
+	said := newSaying(text)
 	for i := range f.sentences {
-		if f.sentences[i].is(text) {
+		if f.sentences[i].is(said) {
 			return &f.sentences[i]
 		}
 	}

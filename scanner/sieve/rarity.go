@@ -9,6 +9,9 @@ import (
 // letter within a word being far likelier than at any place.
 func Rarity(text string) float64 {
 	if often, ok := frequent[strings.ToLower(text)]; ok {
+		if text[0] >= 'A' && text[0] <= 'Z' {
+			often /= 5 // at the start of a sentence only
+		}
 		return often
 	}
 	p := 1.0
