@@ -2,6 +2,7 @@ package sieve
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -16,17 +17,18 @@ const buckets = 8
 type bucket struct {
 	nibbles [Window][2]uint16 // of each byte, the low and the high ones
 	passes  float64           // guess of how often a text does
-	gone    bool              // joined with another one
+	windows []uint32
+	gone    bool // joined with another one
 
 	near  int     // the bucket with which it costs the least to be joined
 	cost  float64 // of that
 	stale bool    // that one has been joined with others since
 }
 
-// fill puts the windows into buckets that let as little pass as can be.
-func (v *tables) fill(windows []uint32, width int, mask uint32) {
+// fill writes the buckets into the tables.
+func (v *tables) fill(list []bucket, width int, mask uint32) {
 	v.mask = mask
-	for i, b := range group(windows, width) {
+	for i, b := range list {
 		for k := range Window {
 			for n := range 16 {
 				if k >= width || b.nibbles[k][0]&(1<<n) != 0 {
@@ -40,6 +42,67 @@ func (v *tables) fill(windows []uint32, width int, mask uint32) {
 	}
 }
 
+// A place that passes and is no window costs so much less than a window.
+const lookCost = 20
+
+// improve puts the windows into buckets. Then literals that have a window for
+// themselves choose again, now that it is known what the buckets let pass anyhow.
+func (s *Sieve) improve(at []int, users map[uint32]int) []bucket {
+	list := group(slices.Collect(maps.Keys(users)), s.width)
+	for i, text := range s.Literals {
+		now := s.read(text[at[i]:])
+		if len(text) == s.width || users[now] > 1 {
+			continue
+		}
+		b := slices.IndexFunc(list, func(b bucket) bool { return slices.Contains(b.windows, now) })
+		list[b] = bucketOf(slices.DeleteFunc(list[b].windows, func(w uint32) bool { return w == now }), s.width)
+		delete(users, now)
+		best, least := 0, math.Inf(1)
+		for from := 0; from+s.width <= len(text) && least > 0; from++ {
+			into, c := s.dearness(list, text[from:from+s.width], users)
+			if c < least {
+				best, least, b = from, c, into
+			}
+		}
+		at[i] = best
+		w := s.read(text[best:])
+		if users[w]++; users[w] == 1 {
+			list[b] = bucketOf(append(list[b].windows, w), s.width)
+		}
+	}
+	return list
+}
+
+// dearness returns what one more window costs, and the bucket where it costs that.
+func (s *Sieve) dearness(list []bucket, text string, users map[uint32]int) (into int, least float64) {
+	w := s.read(text)
+	if users[w] > 0 {
+		return 0, 0
+	}
+	one := bucketOf([]uint32{w}, s.width)
+	least = math.Inf(1)
+	for i := range list {
+		both := joined(&list[i], &one, s.width)
+		if c := both.passes - list[i].passes; c < least {
+			into, least = i, c
+		}
+	}
+	return into, least + lookCost*windowRarity(text)
+}
+
+func bucketOf(windows []uint32, width int) (b bucket) {
+	for _, w := range windows {
+		for k := range width {
+			c := byte(w >> (8 * k))
+			b.nibbles[k][0] |= 1 << (c & 15)
+			b.nibbles[k][1] |= 1 << (c >> 4)
+		}
+	}
+	b = joined(&b, &b, width)
+	b.windows = windows
+	return b
+}
+
 // group joins the two buckets that it costs the least to join, until they are
 // few enough.
 func group(windows []uint32, width int) []bucket {
@@ -50,8 +113,9 @@ func group(windows []uint32, width int) []bucket {
 	for left := len(list); left > buckets; left-- {
 		a := cheapest(list, width)
 		b := list[a].near
-		list[a] = joined(&list[a], &list[b], width)
-		list[b].gone = true
+		both := joined(&list[a], &list[b], width)
+		both.windows = slices.Concat(list[a].windows, list[b].windows)
+		list[a], list[b].gone = both, true
 		nearest(list, a, width)
 		for i := range list {
 			switch x := &list[i]; {
@@ -70,19 +134,15 @@ func group(windows []uint32, width int) []bucket {
 
 // alike makes a bucket of all windows that begin with the same two bytes.
 func alike(windows []uint32, width int) (list []bucket) {
-	slices.SortFunc(windows, func(a, b uint32) int { return cmp.Compare(a&0xffff, b&0xffff) })
-	for i, w := range windows {
-		var one bucket
-		for k := range width {
-			c := byte(w >> (8 * k))
-			one.nibbles[k] = [2]uint16{1 << (c & 15), 1 << (c >> 4)}
+	start := func(w uint32) uint32 { return w & 0xffff }
+	slices.SortFunc(windows, func(a, b uint32) int { return cmp.Or(cmp.Compare(start(a), start(b)), cmp.Compare(a, b)) })
+	for len(windows) > 0 {
+		n := 1
+		for n < len(windows) && start(windows[n]) == start(windows[0]) {
+			n++
 		}
-		if i == 0 || w&0xffff != windows[i-1]&0xffff {
-			list = append(list, joined(&one, &one, width))
-			continue
-		}
-		last := &list[len(list)-1]
-		*last = joined(last, &one, width)
+		list = append(list, bucketOf(slices.Clone(windows[:n]), width))
+		windows = windows[n:]
 	}
 	return list
 }

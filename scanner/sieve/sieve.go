@@ -10,6 +10,7 @@ package sieve
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 )
 
@@ -71,24 +72,21 @@ func (s *Sieve) windows() {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(s.Literals[a]) - len(s.Literals[b]) })
-	chosen := map[uint32]bool{}
-	var list []uint32
+	at, users := make([]int, len(order)), map[uint32]int{}
 	for _, i := range order {
-		text := s.Literals[i]
-		at := s.rarest(text, chosen)
-		w := s.read(text[at:])
-		if !chosen[w] {
-			chosen[w] = true
-			list = append(list, w)
-		}
+		at[i] = s.rarest(s.Literals[i], users)
+		users[s.read(s.Literals[i][at[i]:])]++
+	}
+	s.marks.fill(s.improve(at, users), s.width, s.mask)
+	for _, i := range order {
+		w := s.read(s.Literals[i][at[i]:])
 		h := windowHash(w)
 		s.marks.bits[h>>3] |= 1 << (h & 7)
-		s.entries = append(s.entries, windowEntry{w, uint16(i), uint16(at), s.heads[h>>4]})
+		s.entries = append(s.entries, windowEntry{w, uint16(i), uint16(at[i]), s.heads[h>>4]})
 		s.heads[h>>4] = uint16(len(s.entries))
 	}
-	s.marks.fill(list, s.width, s.mask)
 	if s.fast = assembly; !s.fast {
-		s.pairs = pairs(list, s.width)
+		s.pairs = pairs(slices.Collect(maps.Keys(users)), s.width)
 	}
 }
 
@@ -100,25 +98,29 @@ func (s *Sieve) read(text string) (w uint32) {
 	return w
 }
 
-// rarest returns where the window of a literal is that costs the least.
-func (s *Sieve) rarest(text string, chosen map[uint32]bool) (best int) {
+// rarest returns where the rarest window of a literal is, or one that others have.
+func (s *Sieve) rarest(text string, users map[uint32]int) (best int) {
 	least := 2.0
 	for at := 0; at+s.width <= len(text); at++ {
-		if chosen[s.read(text[at:])] {
+		if users[s.read(text[at:])] > 0 {
 			return at
 		}
-		p := 1.0
-		for _, c := range []byte(text[at : at+s.width]) {
-			p *= Share[c]
-		}
-		if common(text[at : at+s.width]) {
-			p *= 100
-		}
-		if p < least {
+		if p := windowRarity(text[at : at+s.width]); p < least {
 			best, least = at, p
 		}
 	}
 	return best
+}
+
+func windowRarity(text string) float64 {
+	p := 1.0
+	for _, c := range []byte(text) {
+		p *= Share[c]
+	}
+	if common(text) {
+		p *= 100
+	}
+	return p
 }
 
 // pairs are all that windows have of two bytes.
