@@ -317,9 +317,25 @@ func (s anchorSet) make() (list []anchor) {
 			}
 			a.tail = tails[key]
 		}
-		list = append(list, a)
+		// One look for (?:e|err)\.type: its heads' common end.
+		same := slices.IndexFunc(list, func(b anchor) bool { return b.lit == a.lit && b.tail == a.tail })
+		if same < 0 {
+			list = append(list, a)
+		} else if b := &list[same]; b.head == a.head {
+			b.ends = b.ends.or(a.ends)
+		} else {
+			b.head, b.ends = commonEnd(a.head, b.head), allWords
+		}
 	}
 	return list
+}
+
+func commonEnd(a, b string) string {
+	n := 0
+	for n < min(len(a), len(b)) && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	return a[len(a)-n:]
 }
 
 // fits looks at what stands around the literal, which is data[at:behind].
