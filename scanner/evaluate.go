@@ -22,7 +22,7 @@ func (s *Scanner) evaluate(b *block, files fileSet) *Block {
 	out.Partial = b.lines[len(b.lines)-1].partial
 	for i, f := range s.files {
 		if files&fileBit(i) != 0 {
-			out.Matches = append(out.Matches, f.ready().matches(text)...)
+			out.Matches = append(out.Matches, f.ready().found(text)...)
 		}
 	}
 	if out.Matches = hang(out.Matches); len(out.Matches) == 0 {
@@ -30,6 +30,22 @@ func (s *Scanner) evaluate(b *block, files fileSet) *Block {
 	}
 	s.capture(out.Matches, text)
 	return out
+}
+
+// found finds the codes of one file's families in a block's text, with what the
+// file captures beside them.
+func (f *file) found(text string) []Match {
+	seen := f.look.look(text)
+	defer seen.close()
+	list := f.matches(text, seen)
+	if plain := decoded(text); len(list) > 0 && plain != text {
+		seen := f.look.look(plain)
+		defer seen.close()
+		captureAll(list, f.fields, plain, seen)
+	} else if len(list) > 0 {
+		captureAll(list, f.fields, text, seen)
+	}
+	return list
 }
 
 // hang makes what a server answered the cause of the error that an SDK made of
@@ -87,9 +103,7 @@ func (c *candidate) prove(basis string) {
 }
 
 // matches finds the codes of one file's families in a block's text.
-func (f *file) matches(text string) []Match {
-	seen := f.look.look(text)
-	defer seen.close()
+func (f *file) matches(text string, seen sight) []Match {
 	tags, ok := f.tags(seen)
 	if !ok {
 		return nil

@@ -153,38 +153,45 @@ func (f *file) order(t tags) (families []string, proved bool) {
 	return families, len(t.families) == 1 || len(families) == 1
 }
 
-// capture fills in the fields that stand beside the codes.
-func (s *Scanner) capture(list []Match, text string) {
+// decoded is the text in which fields are looked for.
+func decoded(text string) string {
 	plain := unescape(text)
 	if strings.Contains(plain, "%22") {
 		plain = unpercent(plain)
 	}
-	common := s.look.look(plain)
-	defer common.close()
-	for i := range list {
-		m := &list[i]
-		m.Fields = map[string]string{}
-		for _, f := range s.files {
-			if f.src == m.Rule.File {
-				seen := f.look.look(plain)
-				captureAll(m.Fields, f.fields, plain, seen)
-				seen.close()
-			}
-		}
-		captureAll(m.Fields, s.fields, plain, common)
-	}
+	return plain
 }
 
-func captureAll(into map[string]string, list []pattern, text string, seen sight) {
+// capture adds to the fields of a block's matches those that any program prints.
+func (s *Scanner) capture(list []Match, text string) {
+	plain := decoded(text)
+	seen := s.look.look(plain)
+	defer seen.close()
+	captureAll(list, s.fields, plain, seen)
+}
+
+// captureAll fills in the fields that stand beside the codes; what a match has
+// already, stays.
+func captureAll(into []Match, list []pattern, text string, seen sight) {
+	for i := range into {
+		if into[i].Fields == nil {
+			into[i].Fields = map[string]string{}
+		}
+	}
 	for i := range list {
 		p := &list[i]
-		m := seen.Find(p.id, 0)
-		if m == nil {
+		found := seen.Find(p.id, 0)
+		if found == nil {
 			continue
 		}
 		for i, name := range p.SubexpNames() {
-			if name != "" && m[2*i] < m[2*i+1] && into[name] == "" {
-				into[name] = text[m[2*i]:m[2*i+1]]
+			if name == "" || found[2*i] >= found[2*i+1] {
+				continue
+			}
+			for j := range into {
+				if into[j].Fields[name] == "" {
+					into[j].Fields[name] = text[found[2*i]:found[2*i+1]]
+				}
 			}
 		}
 	}
