@@ -128,6 +128,12 @@ func (c *Catalogue) All() []*Entry {
 // Has tells, without decoding anything, whether the family has the code.
 func (c *Catalogue) Has(family, code string) bool { return len(c.byKey[family+"/"+code]) > 0 }
 
+// HasStatus tells, without decoding anything, whether the code stands for a status
+// of the family's.
+func (c *Catalogue) HasStatus(family, code string) bool {
+	return slices.ContainsFunc(c.byKey[family+"/"+code], func(i int) bool { return c.rows[i].status })
+}
+
 // Lookup returns the entries of a code: one, or several where the symbol
 // decides, or none.
 func (c *Catalogue) Lookup(family, code string) []*Entry { return c.decode(c.byKey[family+"/"+code]) }

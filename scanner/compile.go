@@ -125,7 +125,7 @@ func (f *file) meant(text, code string) *sentence {
 	said := newSaying(text)
 	for i := range f.sentences {
 		s := &f.sentences[i]
-		if s.is(said) && slices.Contains(s.codes, code) {
+		if slices.Contains(s.codes, code) && s.is(said) {
 			return s
 		}
 	}

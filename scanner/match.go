@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
 )
 
@@ -130,11 +129,10 @@ func (f *file) sentenceRule() *rules.Rule {
 // the same number is also a status; "" elsewhere.
 func (f *file) errorSymbol(code string) string {
 	for _, id := range f.src.Families {
-		list := f.cat.Lookup(id, code)
-		if !slices.ContainsFunc(list, func(e *codes.Entry) bool { return e.Status }) {
+		if !f.cat.HasStatus(id, code) {
 			continue
 		}
-		for _, e := range list {
+		for _, e := range f.cat.Lookup(id, code) {
 			if !e.Status {
 				return e.Symbol
 			}

@@ -2,6 +2,7 @@ package regex
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode/utf8"
 
 	"github.com/imwatch/imwatch/scanner/sieve"
@@ -132,13 +133,22 @@ func (m *Marks) sift(x *sifted, data []byte) {
 // beyond is what the sieve wants to see behind a text.
 var beyond [sieve.Beyond]byte
 
-// lowered appends a text with its ASCII letters in lower case.
+// lowered appends a text with its ASCII letters in lower case, eight at a time.
 func lowered(b []byte, text string) []byte {
 	start := len(b)
 	b = append(b, text...)
-	for i, c := range b[start:] {
+	low := b[start:]
+	for ; len(low) >= 8; low = low[8:] {
+		const each = 0x0101010101010101
+		w := binary.LittleEndian.Uint64(low)
+		seven := w &^ (0x80 * each)
+		fromA, behindZ := seven+(0x80-'A')*each, seven+(0x80-'Z'-1)*each // bit 7 says so
+		upper := (fromA &^ behindZ) &^ w & (0x80 * each)
+		binary.LittleEndian.PutUint64(low, w|upper>>2)
+	}
+	for i, c := range low {
 		if c-'A' < 26 {
-			b[start+i] = c + ('a' - 'A')
+			low[i] = c + ('a' - 'A')
 		}
 	}
 	return b
