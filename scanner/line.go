@@ -268,28 +268,24 @@ func isWord(r rune) bool {
 
 // unpercent takes URL encoding off, letters and digits excepted.
 func unpercent(s string) string {
-	b := make([]byte, 0, len(s))
-	for {
-		i := strings.IndexByte(s, '%')
-		part := s
-		if i >= 0 {
-			part = s[:i]
-		}
-		start := len(b)
-		b = append(b, part...)
-		for j, c := range b[start:] {
-			if c == '+' {
-				b[start+j] = ' '
+	var b strings.Builder
+	b.Grow(len(s))
+	start := 0 // of what is not written yet
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '+':
+			b.WriteString(s[start:i])
+			b.WriteByte(' ')
+			start = i + 1
+		case '%':
+			if r, ok := hex(s, i+1, 2); ok && !isWord(r) {
+				b.WriteString(s[start:i])
+				b.WriteByte(byte(r))
+				i += 2
+				start = i + 1
 			}
 		}
-		if i < 0 {
-			return string(b)
-		}
-		s = s[i+1:]
-		if r, ok := hex(s, 0, 2); ok && !isWord(r) {
-			b, s = append(b, byte(r)), s[2:]
-		} else {
-			b = append(b, '%')
-		}
 	}
+	b.WriteString(s[start:])
+	return b.String()
 }
