@@ -93,7 +93,12 @@ func (c *anchorChoice) concat(front, parts, behind []*syntax.Regexp) {
 	done := 0
 	for i := range parts {
 		rest := func(n int) rest { return newRest(slices.Concat(parts[n:], behind)) }
-		if run, n := longestRun(parts[i:]); n > 0 && i >= done && !zeroWidth(parts[i]) {
+		var run []string
+		n := 0
+		if i >= done && !zeroWidth(parts[i]) {
+			run, n = longestRun(parts[i:])
+		}
+		if n > 0 {
 			done = i + n
 			before, behind := slices.Concat(front, parts[:i]), rest(i+n)
 			set := anchorSet{}

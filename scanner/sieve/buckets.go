@@ -82,8 +82,7 @@ func (s *Sieve) dearness(list []bucket, text string, users map[uint32]int) (into
 	one := bucketOf([]uint32{w}, s.width)
 	least = math.Inf(1)
 	for i := range list {
-		both := joined(&list[i], &one, s.width)
-		if c := both.passes - list[i].passes; c < least {
+		if c := together(&list[i], &one, s.width) - list[i].passes; c < least {
 			into, least = i, c
 		}
 	}
@@ -148,18 +147,24 @@ func alike(windows []uint32, width int) (list []bucket) {
 }
 
 func joined(a, b *bucket, width int) (both bucket) {
-	both.passes = 1
 	for k := range width {
-		n := [2]uint16{a.nibbles[k][0] | b.nibbles[k][0], a.nibbles[k][1] | b.nibbles[k][1]}
-		both.nibbles[k] = n
-		both.passes *= shareOf(n)
+		both.nibbles[k] = [2]uint16{a.nibbles[k][0] | b.nibbles[k][0], a.nibbles[k][1] | b.nibbles[k][1]}
 	}
+	both.passes = together(a, b, width)
 	return both
 }
 
+// together guesses how often a text would pass both, joined.
+func together(a, b *bucket, width int) float64 {
+	p := 1.0
+	for k := range width {
+		p *= shareOf(a.nibbles[k][0]|b.nibbles[k][0], a.nibbles[k][1]|b.nibbles[k][1])
+	}
+	return p
+}
+
 func cost(a, b *bucket, width int) float64 {
-	both := joined(a, b, width)
-	return both.passes - a.passes - b.passes
+	return together(a, b, width) - a.passes - b.passes
 }
 
 // nearest finds the bucket with which it costs the least to join list[i].
@@ -193,11 +198,11 @@ func cheapest(list []bucket, width int) (best int) {
 }
 
 // shareOf returns how often bytes with such nibbles stand in logs.
-func shareOf(n [2]uint16) (sum float64) {
+func shareOf(low, high uint16) (sum float64) {
 	t := nibbleShares()
-	for left := n[1]; left != 0; left &= left - 1 {
-		high := bits.TrailingZeros16(left)
-		sum += t[high][0][n[0]&0xff] + t[high][1][n[0]>>8]
+	for ; high != 0; high &= high - 1 {
+		of := &t[bits.TrailingZeros16(high)]
+		sum += of[0][low&0xff] + of[1][low>>8]
 	}
 	return sum
 }
