@@ -159,8 +159,8 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 	var found []block
 	need.candidates(data, func(hit int) int {
 		b, next := c.take(hit)
-		if b != nil {
-			found = append(found, *b)
+		if len(b.lines) > 0 {
+			found = append(found, b)
 		}
 		return next
 	})
@@ -179,21 +179,22 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 	return hold
 }
 
-// take makes the block around a hit, unless the line belongs to one already.
-func (c *blocks) take(hit int) (b *block, next int) {
+// take makes the block around a hit; an empty one where the line belongs to one
+// already.
+func (c *blocks) take(hit int) (b block, next int) {
 	start := bytes.LastIndexByte(c.data[:hit], '\n') + 1
 	next = len(c.data)
 	if n := bytes.IndexByte(c.data[hit:], '\n'); n >= 0 {
 		next = hit + n + 1
 	}
 	if c.done[start] {
-		return nil, next
+		return b, next
 	}
-	blk := c.around(hit)
-	for _, l := range blk.lines {
-		c.done[l.start] = true
+	b = c.around(hit)
+	for i := range b.lines {
+		c.done[b.lines[i].start] = true
 	}
-	return &blk, next
+	return b, next
 }
 
 // settle moves the place up to which everything is finished before every block

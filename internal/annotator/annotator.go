@@ -103,8 +103,11 @@ func (a *Annotator) text(f *finding.Finding) *text {
 
 // Printed is what a finding's line says beside its code.
 func Printed(f *finding.Finding) codes.Printed {
-	status, _ := strconv.Atoi(f.Fields["http_status"]) // 0 where none was captured
-	return codes.Printed{Symbol: f.Symbol, HTTP: status, Text: f.Text}
+	p := codes.Printed{Symbol: f.Symbol, Text: f.Text}
+	if status := f.Fields["http_status"]; status != "" {
+		p.HTTP, _ = strconv.Atoi(status) // 0 where it is no number
+	}
+	return p
 }
 
 // inside is what a line says about the cause in it.
