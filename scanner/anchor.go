@@ -327,6 +327,9 @@ func encodedBefore(b []byte) bool {
 // coloured tells whether the letter at the end of b may be the end of a
 // terminal's colour sequence.
 func coloured(b []byte) bool {
+	if end := b[len(b)-1]; end != 'm' && (end < 'A' || end > 'K') {
+		return false
+	}
 	for i := len(b) - 2; i >= 0 && i >= len(b)-maxColour; i-- {
 		switch c := b[i]; {
 		case c == '[':
