@@ -23,7 +23,8 @@ type Position struct {
 	Done       bool              `json:"done,omitempty"`     // rotated away and read to its end
 	Proved     map[string]string `json:"proved,omitempty"`   // what its lines have proved about who writes it
 	Seen       time.Time         `json:"seen"`
-	Gone       bool              `json:"-"` // nothing on disk can belong to it any more: it need not be kept
+	Since      time.Time         `json:"since,omitzero"` // rotated forms beside it that are older have been seen to, or are history
+	Gone       bool              `json:"-"`              // nothing on disk can belong to it any more: it need not be kept
 }
 
 // A Loss is what could not be read or kept: bytes of a file, or events of a

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/sink"
+	"github.com/imwatch/imwatch/internal/sink/sinktest"
 )
 
 // script is a sink whose answers are given; it notes what it was sent and when.
@@ -49,57 +49,15 @@ func (s *script) Send(ctx context.Context, events []sink.Event) error {
 
 func (s *script) Close() error { return nil }
 
-// queue is the store's side.
-type queue struct {
-	mu   sync.Mutex
-	list []finding.Finding
-	at   uint64
-	lost []finding.Loss
-	more chan struct{}
-}
-
-func newQueue(n int) *queue {
-	q := &queue{more: make(chan struct{})}
-	q.add(n)
-	return q
-}
-
-func (q *queue) add(n int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for range n {
-		q.list = append(q.list, finding.Finding{ID: fmt.Sprint(len(q.list) + 1), Path: "a.log"})
+// findings have the ids 1 to n.
+func findings(n int) (list []finding.Finding) {
+	for i := range n {
+		list = append(list, finding.Finding{ID: fmt.Sprint(i + 1), Path: "a.log"})
 	}
-	close(q.more)
-	q.more = make(chan struct{})
+	return list
 }
 
-func (q *queue) Next(_ string, n int) (list []finding.Finding, to uint64, more <-chan struct{}, err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	end := min(len(q.list), int(q.at)+n)
-	return slices.Clone(q.list[q.at:end]), uint64(end), q.more, nil
-}
-
-func (q *queue) Delivered(_ string, to uint64) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.at = to
-	return nil
-}
-
-func (q *queue) Lose(l ...finding.Loss) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.lost = append(q.lost, l...)
-	return nil
-}
-
-func (q *queue) cursor() uint64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.at
-}
+func newQueue(n int) *sinktest.Queue { return sinktest.NewQueue(findings(n)...) }
 
 type notices struct {
 	mu   sync.Mutex
@@ -113,7 +71,7 @@ func (n *notices) add(level, text string) {
 }
 
 // deliver makes a delivery of 100-byte events.
-func deliver(s *script, q *queue) (*sink.Delivery, *notices) {
+func deliver(s *script, q *sinktest.Queue) (*sink.Delivery, *notices) {
 	n := new(notices)
 	return &sink.Delivery{Name: "x", Sink: s, Queue: q, Notice: n.add,
 		Encode: func(f *finding.Finding) (sink.Event, bool) {
@@ -149,8 +107,8 @@ func TestBatches(t *testing.T) {
 		d, _ = deliver(s, q)
 		d.Batch = sink.Batch{Events: 10, Bytes: 450}
 		drained(t, d)
-		if fmt.Sprint(sizes(s)) != "[4 4 2 4 4 2 4 1]" || q.at != 25 {
-			t.Errorf("by bytes: %v, cursor at %d", sizes(s), q.at)
+		if fmt.Sprint(sizes(s)) != "[4 4 2 4 4 2 4 1]" || q.At() != 25 {
+			t.Errorf("by bytes: %v, cursor at %d", sizes(s), q.At())
 		}
 		// By time: what comes within Wait goes with the first.
 		s, q = new(script), newQueue(1)
@@ -160,9 +118,9 @@ func TestBatches(t *testing.T) {
 		done := make(chan struct{})
 		go func() { d.Run(ctx, nil); close(done) }()
 		time.Sleep(500 * time.Millisecond)
-		q.add(3)
+		q.Add(findings(3)...)
 		time.Sleep(time.Second)
-		q.add(1)
+		q.Add(findings(1)...)
 		time.Sleep(2 * time.Second)
 		cancel()
 		<-done
@@ -189,8 +147,8 @@ func TestOutage(t *testing.T) {
 		}
 		d, told := deliver(s, q)
 		drained(t, d)
-		if fmt.Sprint(sizes(s)) != "[6 6 6 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 5]" || strings.Join(s.taken, "") != "123456" || q.at != 6 {
-			t.Errorf("sent %v, taken %v, cursor %d", sizes(s), s.taken, q.at)
+		if fmt.Sprint(sizes(s)) != "[6 6 6 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 5]" || strings.Join(s.taken, "") != "123456" || q.At() != 6 {
+			t.Errorf("sent %v, taken %v, cursor %d", sizes(s), s.taken, q.At())
 		}
 		if len(told.list) != 2 || told.list[0] != "error: sink x: fault 1; trying again" || !strings.HasPrefix(told.list[1], "info: sink x takes events again, after ") || !strings.HasSuffix(told.list[1], " and 20 attempts") {
 			t.Errorf("told: %q", told.list)
@@ -282,8 +240,8 @@ func TestPartly(t *testing.T) {
 		d, _ := deliver(s, q)
 		d.Letters = &sink.Letters{Path: sink.LettersPath(t.TempDir(), "x")}
 		drained(t, d)
-		if strings.Join(s.taken, "") != "1534" || q.at != 5 || len(q.lost) != 1 {
-			t.Errorf("taken %v, cursor %d, lost %v", s.taken, q.at, q.lost)
+		if strings.Join(s.taken, "") != "1534" || q.At() != 5 || len(q.Lost()) != 1 {
+			t.Errorf("taken %v, cursor %d, lost %v", s.taken, q.At(), q.Lost())
 		}
 		if st := d.State(); st.Sent != 4 || st.Letters != 1 || st.Errors[sink.Throttled] != 1 || st.Errors[sink.Refused] != 1 {
 			t.Errorf("%+v", st)
@@ -306,8 +264,8 @@ func TestRefusesAll(t *testing.T) {
 		defer cancel()
 		d.Run(ctx, nil)
 		st := d.State()
-		if st.Letters < 30 || st.Letters > 60 || !strings.Contains(st.Error, "every event is refused, the last with: no such table") || q.at != 0 {
-			t.Errorf("%+v, cursor %d", st, q.at)
+		if st.Letters < 30 || st.Letters > 60 || !strings.Contains(st.Error, "every event is refused, the last with: no such table") || q.At() != 0 {
+			t.Errorf("%+v, cursor %d", st, q.At())
 		}
 		if len(told.list) != 2 || !strings.Contains(told.list[0], "hint: it is kept in ") {
 			t.Errorf("told %q", told.list)
@@ -330,15 +288,15 @@ func TestLetterFirst(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		d.Run(ctx, nil)
-		if q.at != 0 || len(q.lost) != 0 || !strings.Contains(d.State().Error, "keep a dead letter") {
-			t.Errorf("cursor %d, lost %v, %+v", q.at, q.lost, d.State())
+		if q.At() != 0 || len(q.Lost()) != 0 || !strings.Contains(d.State().Error, "keep a dead letter") {
+			t.Errorf("cursor %d, lost %v, %+v", q.At(), q.Lost(), d.State())
 		}
 		if err := os.Remove(filepath.Join(dir, "dead-letters")); err != nil {
 			t.Fatal(err)
 		}
 		drained(t, d)
-		if q.at != 1 || len(q.lost) != 1 || d.State().Letters != 1 {
-			t.Errorf("cursor %d, lost %v, %+v", q.at, q.lost, d.State())
+		if q.At() != 1 || len(q.Lost()) != 1 || d.State().Letters != 1 {
+			t.Errorf("cursor %d, lost %v, %+v", q.At(), q.Lost(), d.State())
 		}
 	})
 }
@@ -349,7 +307,7 @@ func TestCursor(t *testing.T) {
 		q := newQueue(9)
 		s := &script{}
 		s.answer = func(n int, _ []sink.Event) error {
-			if c := q.cursor(); n < 4 && c != 0 || n == 4 && c != 6 {
+			if c := q.At(); n < 4 && c != 0 || n == 4 && c != 6 {
 				t.Errorf("at attempt %d the cursor is at %d", n, c)
 			}
 			if n == 4 {
@@ -362,8 +320,8 @@ func TestCursor(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		d.Run(ctx, nil)
-		if q.at != 6 || fmt.Sprint(sizes(s)) != "[2 2 2 2]" {
-			t.Errorf("when it ends, the cursor is at %d, sent %v", q.at, sizes(s))
+		if q.At() != 6 || fmt.Sprint(sizes(s)) != "[2 2 2 2]" {
+			t.Errorf("when it ends, the cursor is at %d, sent %v", q.At(), sizes(s))
 		}
 	})
 }

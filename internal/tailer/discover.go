@@ -19,7 +19,7 @@ import (
 // told or missed.
 func (t *tailer) sweep() {
 	began := time.Now()
-	defer func() { t.took = time.Since(began) }()
+	defer func() { t.took, t.looked = time.Since(began), began }()
 	t.watch.begin()
 	seen, dirs := make(map[string]bool, len(t.byPath)), map[string]bool{}
 	t.others = map[string][]fs.DirEntry{}
@@ -55,7 +55,7 @@ func (t *tailer) sweep() {
 	if !t.swept || t.orphaned {
 		t.orphans()
 	}
-	t.beside(seen)
+	t.beside(seen, began)
 	t.closeIdle()
 	if now := time.Now(); t.known.untidy(now) {
 		for _, p := range t.known.old(now) {
@@ -278,6 +278,7 @@ func (t *tailer) adopt(s *source, path string) {
 		f.Close()
 		return
 	}
+	since := t.seenTo(kinOf(path)) // before a position that tells it is recalled
 	g := t.recall(s, path, key, f)
 	if g != nil && g.done && g.offset == info.Size() {
 		t.settle(g, f, info.Size())
@@ -285,6 +286,7 @@ func (t *tailer) adopt(s *source, path string) {
 	}
 	if g == nil {
 		g = newGeneration(s, path, key, f)
+		g.since = since
 		end := s.StartAt == "end"
 		if !t.o.Reread.IsZero() {
 			end = info.ModTime().Before(t.o.Reread)
@@ -295,9 +297,6 @@ func (t *tailer) adopt(s *source, path string) {
 			g.told = true // known from now on, also if it is rotated while we are down
 			t.tell(g)
 		}
-	}
-	if t.since[path].IsZero() {
-		t.since[path] = g.since
 	}
 	g.done, g.early = false, s.fresh && !t.swept
 	t.byPath[path] = g

@@ -44,12 +44,12 @@ type generation struct {
 	done     bool
 	proved   map[string]string
 	grown    time.Time
-	said     string // path, for the worker
+	said     string    // path, for the worker
+	since    time.Time // tailer.seenTo of its kin, for the worker
 
 	path     string
 	born     string // the path it was first found by
 	kin      string
-	since    time.Time   // when it was first followed, or last before a restart
 	early    bool        // it was there at the source's first start
 	awayAt   time.Time   // when it was rotated
 	rotated  bool        // its path names another file now, or none
@@ -73,7 +73,7 @@ type generation struct {
 func newGeneration(src *source, path string, key identity, f *os.File) *generation {
 	var id [16]byte
 	rand.Read(id[:]) // never fails
-	return &generation{id: hex.EncodeToString(id[:]), src: src, path: path, born: path, said: path, key: key, f: f, grown: time.Now(), since: time.Now(), proved: map[string]string{}}
+	return &generation{id: hex.EncodeToString(id[:]), src: src, path: path, born: path, said: path, key: key, f: f, grown: time.Now(), proved: map[string]string{}}
 }
 
 // resume makes a generation that goes on where a position stands.
@@ -81,7 +81,6 @@ func resume(src *source, path string, key identity, f *os.File, p *finding.Posit
 	g := newGeneration(src, path, key, f)
 	g.id, g.offset, g.size, g.lines, g.skipping = p.Generation, p.Offset, p.Size, p.Lines, p.Skipping
 	g.head, g.anchor = head{bytes.Clone(p.Head), p.HeadSum}, bytes.Clone(p.Anchor)
-	g.since = p.Seen
 	g.proved = maps.Clone(p.Proved)
 	if g.proved == nil {
 		g.proved = map[string]string{}
@@ -104,7 +103,7 @@ func (g *generation) position(b []byte) finding.Position {
 	head, anchor := g.behind(b)
 	return finding.Position{Generation: g.id, Source: g.src.Name, Path: g.said, Dev: g.key.dev, Ino: g.key.ino, Handle: g.key.handle,
 		Head: bytes.Clone(head.bytes), HeadSum: head.sum, Anchor: bytes.Clone(anchor), Offset: g.offset + int64(len(b)), Size: max(g.size, g.offset+int64(len(b))),
-		Lines: g.lines + int64(bytes.Count(b, newline)), Skipping: g.skipping, Done: g.done, Proved: maps.Clone(g.proved), Seen: time.Now().UTC()}
+		Lines: g.lines + int64(bytes.Count(b, newline)), Skipping: g.skipping, Done: g.done, Proved: maps.Clone(g.proved), Seen: time.Now().UTC(), Since: g.since.UTC()}
 }
 
 var newline = []byte{'\n'}

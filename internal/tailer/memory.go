@@ -64,8 +64,9 @@ func without[K, V comparable](m map[K][]V, key K, x V) {
 }
 
 // Of files that are over, positions are kept as long as copies and compressed
-// forms of them may come up: for each name as many as there are files of it, and
-// some more; of a name without files, for a while.
+// forms of them may come up: those of files that are there, whatever their names
+// are now; for each name as many as there are files of it, and some more; of a
+// name without files, for a while.
 const (
 	keepMore  = 16
 	keepAlone = 7 * 24 * time.Hour
@@ -75,6 +76,7 @@ const (
 // can belong to any more.
 func (m *memory) old(now time.Time) (gone []*finding.Position) {
 	files := map[string]map[string]int{} // directory, stem: files that are there
+	present := map[inode]bool{}
 	for kin, list := range m.byKin {
 		dir := filepath.Dir(kin)
 		if files[dir] == nil {
@@ -85,6 +87,9 @@ func (m *memory) old(now time.Time) (gone []*finding.Position) {
 			}
 			for _, e := range entries {
 				files[dir][stem(e.Name())]++
+				if info, err := e.Info(); err == nil {
+					present[numbers(info).inode()] = true
+				}
 			}
 		}
 		there := files[dir][filepath.Base(kin)]
@@ -92,7 +97,7 @@ func (m *memory) old(now time.Time) (gone []*finding.Position) {
 			return cmp.Or(b.Seen.Compare(a.Seen), cmp.Compare(a.Generation, b.Generation))
 		})
 		for i, p := range list {
-			if p.Done && (i >= there+keepMore || there == 0 && now.Sub(p.Seen) > keepAlone) {
+			if p.Done && !present[inode{p.Dev, p.Ino}] && (i >= there+keepMore || there == 0 && now.Sub(p.Seen) > keepAlone) {
 				gone = append(gone, p)
 			}
 		}

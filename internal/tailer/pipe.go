@@ -96,13 +96,14 @@ func (g *generation) sip(buf *[]byte, final bool, handle Handler) result {
 	return r
 }
 
-// take reads what is there, without waiting for more.
+// take reads what is there, without waiting for more: neither for bytes nor, with
+// Read, for await, which holds the descriptor's lock until there are some.
 func take(f *os.File, b []byte) (n int, err error) {
 	c, err := f.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
-	e := c.Read(func(fd uintptr) bool {
+	e := c.Control(func(fd uintptr) {
 		for n < len(b) {
 			var got int
 			got, err = unix.Read(int(fd), b[n:])
@@ -114,7 +115,6 @@ func take(f *os.File, b []byte) (n int, err error) {
 			}
 			n += got
 		}
-		return true
 	})
 	if errors.Is(err, unix.EAGAIN) {
 		err = nil

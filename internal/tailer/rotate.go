@@ -430,7 +430,12 @@ func (t *tailer) orphans() {
 // beside looks for rotated forms of followed files that no pattern names: one
 // that came and was rotated away between two looks, or while imwatch was down,
 // and the copies of copytruncate. What is older than our following is history.
-func (t *tailer) beside(seen map[string]bool) {
+//
+// Of what it takes, a kill can leave nothing behind before the first bytes are
+// read. So the time that positions carry (seenTo) moves on only when all that
+// lies beside a file is done with or read from: the next start looks at the rest
+// again.
+func (t *tailer) beside(seen map[string]bool, began time.Time) {
 	live := map[string]map[string][]*generation{} // directory → stem → followed files
 	follow := func(g *generation) {
 		dir := filepath.Dir(g.path)
@@ -447,9 +452,6 @@ func (t *tailer) beside(seen map[string]bool) {
 	for _, s := range t.sources {
 		for i := range s.globs {
 			if path := s.globs[i].pattern; s.globs[i].exact && t.byPath[path] == nil {
-				if t.since[path].IsZero() {
-					t.since[path] = t.started
-				}
 				follow(&generation{src: s, path: path, born: path, kin: kinOf(path)}) // not there at the moment
 			}
 		}
@@ -462,6 +464,7 @@ func (t *tailer) beside(seen map[string]bool) {
 				continue // the sweep has told
 			}
 		}
+		behind := map[string]bool{} // stems of which not everything is seen to
 		for _, e := range entries {
 			path := filepath.Join(dir, e.Name())
 			seen[path] = true
@@ -470,30 +473,82 @@ func (t *tailer) beside(seen map[string]bool) {
 			}
 			for _, g := range stems[stem(path)] {
 				if rotatedForm(g.path, path) {
-					t.sibling(g, path, e)
+					if !t.sibling(g, path, e) {
+						behind[stem(path)] = true
+					}
 					break
 				}
 			}
 		}
+		for stem, list := range stems {
+			kin := list[0].kin
+			unread := func(g *generation) bool { return g.busy || g.offset == 0 }
+			if !behind[stem] && !slices.ContainsFunc(t.kin[kin], unread) {
+				t.seen[kin] = began
+			}
+		}
 	}
 	// What is remembered of paths goes when they do.
-	gone := func(path string) bool { return !seen[path] && t.byPath[path] == nil }
-	maps.DeleteFunc(t.settled, func(path string, _ settled) bool { return gone(path) })
-	maps.DeleteFunc(t.since, func(path string, at time.Time) bool { return gone(path) && time.Since(at) > time.Hour })
+	maps.DeleteFunc(t.settled, func(path string, _ settled) bool { return !seen[path] && t.byPath[path] == nil })
+	gone := func(kin string, at time.Time) bool {
+		return len(t.kin[kin]) == 0 && live[filepath.Dir(kin)][filepath.Base(kin)] == nil && time.Since(at) > time.Hour
+	}
+	maps.DeleteFunc(t.since, gone)
+	maps.DeleteFunc(t.seen, gone)
 }
 
-// sibling decides about one file beside a followed one.
-func (t *tailer) sibling(live *generation, path string, e os.DirEntry) {
-	info, err := e.Info()
-	if strings.HasSuffix(path, ".tmp") || strings.HasSuffix(path, ".swp") {
-		return // somebody is still writing it
+// history is the time before which what lies beside the files of a kin was
+// there before they were followed, or was seen to before the start.
+func (t *tailer) history(kin string) time.Time {
+	at, ok := t.since[kin]
+	if ok {
+		return at
 	}
-	if err != nil || info.ModTime().Before(t.since[live.path].Add(-time.Second)) || t.o.Refuse(info) {
-		return
+	for _, p := range t.known.byKin[kin] {
+		since := p.Since
+		if since.IsZero() {
+			since = p.Seen // kept by a version that did not know
+		}
+		if since.After(at) {
+			at = since
+		}
+	}
+	switch {
+	case !at.IsZero():
+	case !t.swept && !t.o.Reread.IsZero():
+		at = t.o.Reread
+	default:
+		at = t.looked // what came since then, came while we followed
+	}
+	t.since[kin] = at
+	return at
+}
+
+// seenTo is the time before which everything beside the files of a kin has been
+// seen to, or is history.
+func (t *tailer) seenTo(kin string) time.Time {
+	if at, ok := t.seen[kin]; ok {
+		return at
+	}
+	return t.history(kin)
+}
+
+// sibling decides about one file beside a followed one, and tells whether
+// nothing is left to do about it.
+func (t *tailer) sibling(live *generation, path string, e os.DirEntry) (over bool) {
+	info, err := e.Info()
+	if err != nil {
+		return false // it has just been renamed
+	}
+	if info.ModTime().Before(t.history(live.kin).Add(-time.Second)) || t.o.Refuse(info) {
+		return true
+	}
+	if strings.HasSuffix(path, ".tmp") || strings.HasSuffix(path, ".swp") {
+		return false // somebody is still writing it
 	}
 	key := numbers(info)
 	if d, ok := t.settled[path]; ok && d.key.same(key) && d.size == info.Size() {
-		return
+		return true
 	}
 	other := t.byKey(key)
 	if other == nil {
@@ -504,17 +559,16 @@ func (t *tailer) sibling(live *generation, path string, e os.DirEntry) {
 			other.path = path
 			t.byPath[path] = other
 		}
-		return
+		return true
 	}
 	t.room()
 	f, key, _, err := live.src.open(path)
 	if err != nil {
-		return
+		return false
 	}
 	if compressed(f) {
 		f.Close()
-		t.packedSibling(live, path, key, info)
-		return
+		return t.packedSibling(live, path, key, info)
 	}
 	g := t.recall(live.src, path, key, f)
 	if g == nil {
@@ -526,10 +580,11 @@ func (t *tailer) sibling(live *generation, path string, e os.DirEntry) {
 		g.rotated = true
 	case g.done && g.offset == info.Size():
 		t.settle(g, f, info.Size())
-		return
+		return true
 	}
 	g.done, g.size = false, info.Size()
 	t.take(g)
+	return false
 }
 
 // recallCopy finds the position of a generation that is over and whose content a
@@ -548,19 +603,20 @@ func (t *tailer) recallCopy(live *generation, path string, key identity, f *os.F
 const packing = time.Second
 
 // packedSibling reads a compressed file that came up beside a followed one,
-// unless what it holds has been read or is being read.
-func (t *tailer) packedSibling(live *generation, path string, key identity, info os.FileInfo) {
+// unless what it holds has been read or is being read. It tells whether that is
+// so.
+func (t *tailer) packedSibling(live *generation, path string, key identity, info os.FileInfo) (over bool) {
 	if !strings.HasSuffix(path, ".gz") {
-		return
+		return true // no form that we read
 	}
 	if time.Since(info.ModTime()) < packing {
 		t.soon(packing)
-		return
+		return false
 	}
 	known := []finding.Position{}
 	for _, g := range t.kin[live.kin] {
 		if g.path == path || g.busy || g.offset == 0 && g.size > 0 {
-			return // the next sweep knows more
+			return false // the next sweep knows more
 		}
 		known = append(known, g.position(nil))
 	}
@@ -570,6 +626,7 @@ func (t *tailer) packedSibling(live *generation, path string, key identity, info
 	g := newGeneration(live.src, path, key, nil)
 	g.packed, g.rotated, g.flush, g.last, g.stored, g.maybe = true, true, true, true, info.Size(), known
 	t.take(g)
+	return false
 }
 
 // alreadyRead tells whether a compressed file holds what a generation that is

@@ -253,7 +253,7 @@ func (zero) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 func (s *script) count(n int) {
 	s.t.Helper()
 	var got, kinds int
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		s.mu.Lock()
 		got = len(s.lines)
 		kinds = len(slices.Compact(slices.Sorted(slices.Values(s.lines))))
@@ -267,7 +267,7 @@ func (s *script) count(n int) {
 
 func (s *script) lost(reason string) {
 	s.t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		s.mu.Lock()
 		losses := slices.Clone(s.losses)
 		s.mu.Unlock()

@@ -135,12 +135,13 @@ type tailer struct {
 	ready    func()
 	status   chan chan []Status
 	over     chan struct{} // closed when Run ends
-	started  time.Time
 	told     map[string]bool
 	failures map[string]*told         // by text
 	timed    map[*generation]bool     // waiting for time to pass
 	kin      map[string][]*generation // by directory and stem of the name
-	since    map[string]time.Time     // by path: what is older beside it is history
+	since    map[string]time.Time     // by kin: what is older beside it is history
+	seen     map[string]time.Time     // by kin: what is older beside it has been seen to, in this run
+	looked   time.Time                // when the last sweep began
 	settled  map[string]settled       // by path: rotated files that are read to their end
 }
 
@@ -182,7 +183,7 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	if o.Refuse == nil {
 		o.Refuse = func(os.FileInfo) bool { return false }
 	}
-	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: descriptorLimit(), ready: ready, status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, failures: map[string]*told{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}}
+	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: descriptorLimit(), ready: ready, status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, failures: map[string]*told{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}, seen: map[string]time.Time{}}
 	for i := range o.Sources {
 		s, err := newSource(&o.Sources[i])
 		if err != nil {
@@ -228,7 +229,7 @@ func (t *tailer) run(ctx context.Context) error {
 		go t.work(ctx)
 	}
 	t.idle = t.o.Workers
-	t.started = time.Now()
+	t.looked = time.Now()
 	t.watch = newWatcher(t.notice)
 	defer t.watch.close()
 	err := t.schedule(ctx)
@@ -415,7 +416,7 @@ func (t *tailer) dispatch() {
 		if g.offset > 0 {
 			g.limit = -1
 		}
-		g.busy, g.again, g.said = true, false, g.path
+		g.busy, g.again, g.said, g.since = true, false, g.path, t.seenTo(g.kin)
 		g.moved.Store(time.Now().UnixNano())
 		t.idle--
 		t.turns <- turn{g: g, final: g.flush}
@@ -553,6 +554,7 @@ func (t *tailer) add(g *generation) {
 		t.held++
 	}
 	g.kin = kinOf(g.path)
+	g.since = t.seenTo(g.kin)
 	t.kin[g.kin] = append(t.kin[g.kin], g)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,13 +32,14 @@ type follow struct {
 	losses  []finding.Loss
 	reread  time.Time
 	sweep   time.Duration
+	left    int // calls of the handler that still become durable
 	x       *Tailer
 	stop    func()
 }
 
 func following(t *testing.T, patterns ...string) *follow {
 	t.Helper()
-	f := &follow{t: t, dir: t.TempDir(), last: map[string]finding.Position{}}
+	f := &follow{t: t, dir: t.TempDir(), last: map[string]finding.Position{}, left: math.MaxInt}
 	f.src = Source{Name: "s", RotateWait: 100 * time.Millisecond}
 	for _, p := range patterns {
 		f.src.Paths = append(f.src.Paths, filepath.Join(f.dir, p))
@@ -84,6 +86,9 @@ func (f *follow) start() {
 	}, Reread: f.reread}, func(c *Chunk) (int, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		if f.left--; f.left < 0 {
+			return len(c.Data), nil // killed: nothing more comes of it
+		}
 		for l := range strings.Lines(string(c.Data)) {
 			f.lines = append(f.lines, strings.TrimSuffix(l, "\n"))
 		}
@@ -104,12 +109,15 @@ func (f *follow) start() {
 	}
 }
 
+// patience is how long what must come may take, on a machine with much else to do.
+const patience = time.Minute
+
 // want waits for exactly these lines, in any order.
 func (f *follow) want(lines ...string) {
 	f.t.Helper()
 	slices.Sort(lines)
 	var got []string
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		f.mu.Lock()
 		got = slices.Sorted(slices.Values(f.lines))
 		f.mu.Unlock()
@@ -123,7 +131,7 @@ func (f *follow) want(lines ...string) {
 // told waits for a notice.
 func (f *follow) told(text string) {
 	f.t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		f.mu.Lock()
 		ok := slices.ContainsFunc(f.notices, func(n string) bool { return strings.Contains(n, text) })
 		f.mu.Unlock()
@@ -218,6 +226,67 @@ func TestReread(t *testing.T) {
 	f.want("1")
 	f.put("old.log", "3\n")
 	f.want("1", "3")
+}
+
+// TestKilledAtStart: files that were rotated while nobody followed are found, all
+// of them, also when the first starts after that are killed at any moment.
+func TestKilledAtStart(t *testing.T) {
+	const hour = time.Hour
+	for left := range 12 {
+		for _, packed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d %v", left, packed), func(t *testing.T) {
+				t.Parallel()
+				f := following(t, "app.log")
+				age := func(name string, d time.Duration) {
+					at := time.Now().Add(-d)
+					f.must(os.Chtimes(f.path(name), at, at))
+				}
+				f.put("app.log.1", "history\n")
+				age("app.log.1", 9*hour)
+				f.put("app.log", "a1\n")
+				f.start()
+				f.want("a1")
+				f.stop()
+				for id, p := range f.last { // it was in the morning
+					p.Seen, p.Since = p.Seen.Add(-6*hour), p.Since.Add(-6*hour)
+					f.last[id] = p
+				}
+				want := []string{"a1", "a2"}
+				f.put("app.log", "a2\n")
+				age("app.log", 5*hour)
+				f.must(os.Rename(f.path("app.log.1"), f.path("app.log.9")))
+				f.must(os.Rename(f.path("app.log"), f.path("app.log.8")))
+				for i := 7; i >= 3; i-- {
+					name := fmt.Sprintf("app.log.%d", i)
+					f.put(name, name+"\n")
+					age(name, time.Duration(i)*hour/2)
+					if want = append(want, name); packed {
+						(&script{follow: f}).gzip(f.path(name))
+					}
+				}
+				f.put("app.log", "live\n")
+				for n := left; n >= 0; n -= 4 {
+					f.left = n
+					f.start()
+					for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+						f.mu.Lock()
+						killed := f.left < 0
+						f.mu.Unlock()
+						if killed {
+							break
+						}
+					}
+					f.stop()
+				}
+				f.left = math.MaxInt
+				f.start()
+				f.want(append(want, "live")...)
+				if len(f.losses) > 0 {
+					t.Errorf("lost %+v", f.losses)
+				}
+			})
+		}
+	}
 }
 
 // TestHole: a writer without O_APPEND goes on at its old place after a truncate.
@@ -376,5 +445,24 @@ func TestWide(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestQuietPipes: pipes in which nothing comes keep no worker from the files, and
+// not the tailer from its end.
+func TestQuietPipes(t *testing.T) {
+	f := following(t, "a.log", "a.pipe", "b.pipe", "c.pipe", "d.pipe", "e.pipe", "f.pipe", "g.pipe", "h.pipe")
+	for _, p := range f.src.Paths[1:] {
+		f.must(syscall.Mkfifo(p, 0o600))
+	}
+	f.put("a.log", "0\n")
+	f.start()
+	want := []string{"0"}
+	f.want(want...)
+	for i := 1; i <= 5; i++ { // with sweeps between them
+		time.Sleep(60 * time.Millisecond)
+		want = append(want, fmt.Sprint(i))
+		f.put("a.log", fmt.Sprintln(i))
+		f.want(want...)
 	}
 }

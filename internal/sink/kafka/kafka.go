@@ -1,6 +1,7 @@
 // Package kafka produces events to a topic: the event's JSON is the value, its
-// id and what routes it are headers. The producer is idempotent, so its own
-// attempts leave no repeats; one after a restart carries the same event.id.
+// id and what routes it are headers. The producer is idempotent, so what it tries
+// again within one Send leaves no repeats; one that a further Send or a restart
+// leaves carries the same event.id.
 package kafka
 
 import (
@@ -41,9 +42,12 @@ type Auth struct {
 	Secret   *secure.Secret
 }
 
-// A Sink produces events.
+// A Sink produces events. A client ends with the first failure: it would go on
+// asking between our attempts, and more and more seldom, so that after an outage
+// the next Send ends before its client asks again.
 type Sink struct {
-	client *kgo.Client
+	opts   []kgo.Opt
+	client *kgo.Client // nil before the first Send and after a failure
 	key    string
 	secret *secure.Secret
 }
@@ -57,7 +61,8 @@ func New(o Options) (*Sink, error) {
 	}
 	opts := []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.DefaultProduceTopic(o.Topic), kgo.ClientID("imwatch"), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(codecs[o.Compression]), kgo.ProduceRequestTimeout(o.Timeout), kgo.RecordDeliveryTimeout(max(2*o.Timeout, time.Second)), kgo.RequestTimeoutOverhead(min(o.Timeout, 15*time.Minute)),
-		kgo.RetryTimeout(o.Timeout), kgo.UnknownTopicRetries(1), kgo.MetadataMinAge(250 * time.Millisecond), kgo.DialTimeout(o.Timeout)}
+		kgo.RetryTimeout(o.Timeout), kgo.UnknownTopicRetries(1), kgo.MetadataMinAge(250 * time.Millisecond), kgo.DialTimeout(o.Timeout),
+		kgo.DisableClientMetrics(), kgo.AllowIdempotentProduceCancellation()} // or neither timeout nor context ends a Send whose events are on the wire
 	if o.TLS != nil {
 		c, err := o.TLS.Config()
 		if err != nil {
@@ -68,11 +73,10 @@ func New(o Options) (*Sink, error) {
 	if m := mechanism(o.Auth); m != nil {
 		opts = append(opts, kgo.SASL(m))
 	}
-	c, err := kgo.NewClient(opts...)
-	if err != nil {
+	if err := kgo.ValidateOpts(opts...); err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	return &Sink{client: c, key: o.Key, secret: o.Auth.Secret}, nil
+	return &Sink{opts: opts, key: o.Key, secret: o.Auth.Secret}, nil
 }
 
 // mechanism asks for the secret anew for each connection.
@@ -101,6 +105,21 @@ func (s *Sink) Send(ctx context.Context, events []sink.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
+	if s.client == nil {
+		c, err := kgo.NewClient(s.opts...)
+		if err != nil {
+			return fmt.Errorf("kafka: %w", err)
+		}
+		s.client = c
+	}
+	err := s.produce(ctx, events)
+	if err != nil && !errors.Is(err, sink.ErrRejected) {
+		s.Close()
+	}
+	return err
+}
+
+func (s *Sink) produce(ctx context.Context, events []sink.Event) error {
 	records := make([]*kgo.Record, len(events))
 	for i := range events {
 		records[i] = s.record(&events[i])
@@ -200,6 +219,9 @@ func code(e *sink.Event) string {
 
 // Close ends the connections. What was not acknowledged was never counted.
 func (s *Sink) Close() error {
-	s.client.CloseAllowingRebalance()
+	if s.client != nil {
+		s.client.CloseAllowingRebalance()
+		s.client = nil
+	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -22,6 +23,9 @@ import (
 
 const topic = "imwatch"
 
+// shortest is half the time that the client gives a record at least.
+const shortest = 500 * time.Millisecond
+
 func open(t testing.TB, o kafka.Options) sink.Sink {
 	t.Helper()
 	o.Topic = topic
@@ -35,23 +39,28 @@ func open(t testing.TB, o kafka.Options) sink.Sink {
 	return x
 }
 
-// records reads everything in the topic.
-func records(t testing.TB, opts []kgo.Opt) (list []*kgo.Record) {
+// records reads everything in the topic's one partition.
+func records(t testing.TB, c *kfake.Cluster) (list []*kgo.Record) {
 	t.Helper()
-	c, err := kgo.NewClient(append(opts, kgo.ConsumeTopics(topic), kgo.FetchMaxWait(50*time.Millisecond))...)
+	n := int(c.PartitionInfo(topic, 0).HighWatermark)
+	if n == 0 {
+		return nil
+	}
+	x, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics(topic))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	for {
-		ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
-		f := c.PollFetches(ctx)
-		cancel()
-		if f.NumRecords() == 0 {
-			return list
+	defer x.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for len(list) < n {
+		f := x.PollFetches(ctx)
+		if err := f.Err(); err != nil {
+			t.Fatalf("%d of %d records: %v", len(list), n, err)
 		}
 		list = append(list, f.Records()...)
 	}
+	return list
 }
 
 func header(r *kgo.Record, name string) string {
@@ -61,23 +70,6 @@ func header(r *kgo.Record, name string) string {
 		}
 	}
 	return ""
-}
-
-// produceError answers a produce request with an error code.
-func produceError(req kmsg.Request, err *kerr.Error) kmsg.Response {
-	r := req.(*kmsg.ProduceRequest)
-	resp := r.ResponseKind().(*kmsg.ProduceResponse)
-	for _, t := range r.Topics {
-		rt := kmsg.NewProduceResponseTopic()
-		rt.Topic, rt.TopicID = t.Topic, t.TopicID
-		for _, p := range t.Partitions {
-			rp := kmsg.NewProduceResponseTopicPartition()
-			rp.Partition, rp.ErrorCode = p.Partition, err.Code
-			rt.Partitions = append(rt.Partitions, rp)
-		}
-		resp.Topics = append(resp.Topics, rt)
-	}
-	return resp
 }
 
 func holds(req kmsg.Request, id string) bool {
@@ -96,11 +88,12 @@ func start(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 	case sinktest.Unavailable, sinktest.Throttles, sinktest.CutsAnswer, sinktest.Redirects, sinktest.Unwelcome: // see TestSASL
 		return nil
 	}
-	p := &sinktest.Peer{Timeout: time.Second, Heal: func() {}}
+	p := &sinktest.Peer{Timeout: 10 * time.Second, Heal: func() {}}
 	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, topic)}
 	var front *sinktest.Listener
 	switch b {
 	case sinktest.Expired, sinktest.WrongCA:
+		p.Timeout = shortest
 		ca := sinktest.NewAuthority(t)
 		p.CA = ca.File
 		to := time.Now().Add(time.Hour)
@@ -111,10 +104,10 @@ func start(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 		}
 		opts = append(opts, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{ca.Issue(t, "127.0.0.1", time.Now().Add(-2*time.Hour), to)}}))
 		p.IDs = func() []string { return nil }
-	case sinktest.Stalls:
-		p.Timeout = 300 * time.Millisecond
+	case sinktest.Stalls, sinktest.Resets, sinktest.HalfCloses, sinktest.Garbage:
+		p.Timeout = shortest
 		fallthrough
-	case sinktest.Resets, sinktest.HalfCloses, sinktest.Garbage, sinktest.Slow:
+	case sinktest.Slow:
 		opts = append(opts, kfake.ListenFn(func(network, address string) (net.Listener, error) {
 			l, err := net.Listen(network, address)
 			if err == nil {
@@ -133,25 +126,18 @@ func start(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 	if front != nil {
 		p.Heal = front.Heal
 	}
-	if b == sinktest.Fault || b == sinktest.RefusesOne {
-		bad := &atomic.Bool{}
-		bad.Store(true)
-		p.Heal = func() { bad.Store(false) }
-		c.ControlKey(0, func(req kmsg.Request) (kmsg.Response, error, bool) {
-			c.KeepControl()
-			switch {
-			case !bad.Load():
-			case b == sinktest.Fault:
-				return produceError(req, kerr.UnknownServerError), nil, true
-			case holds(req, sinktest.Poison):
-				return produceError(req, kerr.InvalidRecord), nil, true
-			}
-			return nil, nil, false
-		})
+	fault := kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Count: -1}
+	switch b {
+	case sinktest.RefusesOne:
+		fault.Err = kerr.InvalidRecord
+		fault.When = func(req kmsg.Request) bool { return holds(req, sinktest.Poison) }
+		fallthrough
+	case sinktest.Fault: // UNKNOWN_SERVER_ERROR
+		p.Heal = c.Fault(fault).Remove
 	}
 	if p.IDs == nil {
 		p.IDs = func() (ids []string) {
-			for _, r := range records(t, []kgo.Opt{kgo.SeedBrokers(p.Address)}) {
+			for _, r := range records(t, c) {
 				ids = append(ids, header(r, "event.id"))
 			}
 			return ids
@@ -162,7 +148,7 @@ func start(t *testing.T, b sinktest.Behaviour) *sinktest.Peer {
 
 func TestConformance(t *testing.T) {
 	if testing.Short() {
-		t.Skip("half a minute: the client waits between its own attempts")
+		t.Skip("seven seconds: the client gives up no sooner")
 	}
 	sinktest.Run(t, sinktest.Suite{
 		Start: start,
@@ -174,6 +160,50 @@ func TestConformance(t *testing.T) {
 			return open(t, o)
 		},
 	})
+}
+
+// TestOutage: whether the broker breaks off before the events or at them, Send says
+// so in time and ends with its context, and the first attempt after the outage arrives.
+func TestOutage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two seconds: the client gives up no sooner")
+	}
+	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.Produce} {
+		t.Run(key.Name(), func(t *testing.T) {
+			t.Parallel()
+			c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			down := &atomic.Bool{}
+			down.Store(true)
+			defer time.AfterFunc(20*time.Second, func() { down.Store(false) }).Stop() // a Send that waits for ever succeeds then
+			c.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+				c.KeepControl()
+				return nil, errors.New("down"), down.Load() // an error closes the connection
+			})
+			x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: shortest})
+			defer x.Close()
+			for range 2 {
+				err := x.Send(t.Context(), sinktest.Events(1))
+				if class := sink.Class(err); class != sink.Connection && class != sink.Timeout {
+					t.Errorf("while the broker is down: %v", err)
+				}
+			}
+			patient := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: time.Hour})
+			defer patient.Close()
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(100*time.Millisecond, cancel)
+			if err := patient.Send(ctx, sinktest.Events(1)); !errors.Is(err, context.Canceled) {
+				t.Errorf("when the daemon ends: %v", err)
+			}
+			down.Store(false)
+			if err := x.Send(t.Context(), sinktest.Events(1)); err != nil {
+				t.Errorf("when the broker is back: %v", err)
+			}
+		})
+	}
 }
 
 // TestRecords: what a record carries, and by what it is kept in order.
@@ -192,7 +222,7 @@ func TestRecords(t *testing.T) {
 		if err := x.Close(); err != nil {
 			t.Fatal(err)
 		}
-		list := records(t, []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)})
+		list := records(t, c)
 		r := list[len(list)-1]
 		if string(r.Key) != want || string(r.Value)+"\n" != string(e[0].JSON) || header(r, "event.id") != e[0].ID || header(r, "event.code") != "easemob-web/206" || header(r, "log.level") != "warn" {
 			t.Errorf("key %q: %s %v", key, r.Key, r.Headers)
@@ -205,24 +235,27 @@ func TestRecords(t *testing.T) {
 // not say why; a real one says so.)
 func TestSASL(t *testing.T) {
 	if testing.Short() {
-		t.Skip("ten seconds: the client waits between its own attempts")
+		t.Skip("two seconds: the client gives up no sooner")
 	}
 	for scheme, method := range map[string]string{"plain": "PLAIN", "scram-sha-256": "SCRAM-SHA-256", "scram-sha-512": "SCRAM-SHA-512"} {
-		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic), kfake.EnableSASL(), kfake.Superuser(method, "me", "s3cret-word"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := sinktest.File(t, "secret", []byte("s3cret-wrong"))
-		x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: time.Second, Auth: kafka.Auth{Scheme: scheme, Username: "me", Secret: &secure.Secret{File: file}}})
-		if err := x.Send(t.Context(), sinktest.Events(1)); err == nil || strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s with a wrong secret: %v", scheme, err)
-		}
-		sinktest.Overwrite(t, file, "s3cret-word")
-		if err := x.Send(t.Context(), sinktest.Events(1)); err != nil {
-			t.Errorf("%s: %v", scheme, err)
-		}
-		x.Close()
-		c.Close()
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic), kfake.EnableSASL(), kfake.Superuser(method, "me", "s3cret-word"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			file := sinktest.File(t, "secret", []byte("s3cret-wrong"))
+			x := open(t, kafka.Options{Brokers: c.ListenAddrs(), Timeout: shortest, Auth: kafka.Auth{Scheme: scheme, Username: "me", Secret: &secure.Secret{File: file}}})
+			defer x.Close()
+			if err := x.Send(t.Context(), sinktest.Events(1)); err == nil || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("with a wrong secret: %v", err)
+			}
+			sinktest.Overwrite(t, file, "s3cret-word")
+			if err := x.Send(t.Context(), sinktest.Events(1)); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -86,7 +86,7 @@ func RunBehindProxy(t *testing.T, p Proxy, open func(p Proxy) sink.Sink, ids fun
 	}
 	var mu sync.Mutex
 	var told []string
-	q := newQueue(events)
+	q := queueOf(events)
 	d := &sink.Delivery{Name: "test", Sink: open(p), Queue: q, Encode: func(f *finding.Finding) (sink.Event, bool) { return sink.NewEvent(ann(), f), true },
 		Notice: func(level, text string) {
 			mu.Lock()

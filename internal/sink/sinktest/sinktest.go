@@ -200,7 +200,7 @@ func (s Suite) expect(t *testing.T, w want, err error) {
 func (s Suite) poison(t *testing.T) {
 	p := start(t, s, RefusesOne, "one bad event must not stop the others, nor vanish: it is found, kept with the answer, and passed over")
 	events := Events(7)
-	q := newQueue(events)
+	q := queueOf(events)
 	d := &sink.Delivery{Name: "test", Sink: open(t, s, p), Queue: q, Notice: func(level, text string) { t.Logf("%s: %s", level, text) },
 		Letters: &sink.Letters{Path: sink.LettersPath(t.TempDir(), "test")},
 		Encode:  func(f *finding.Finding) (sink.Event, bool) { return sink.NewEvent(ann(), f), true }}
@@ -222,8 +222,8 @@ func (s Suite) poison(t *testing.T) {
 	if err := json.Unmarshal(data, &letter); err != nil || letter.ID != Poison || letter.Answer == "" || letter.Event["@timestamp"] == nil {
 		t.Errorf("the dead letters are %s (%v)", data, err)
 	}
-	if q.at != uint64(len(events)) || len(q.lost) != 1 || !strings.Contains(q.lost[0].Reason, Poison) {
-		t.Errorf("the cursor is at %d, the ledger has %v", q.at, q.lost)
+	if lost := q.Lost(); q.At() != uint64(len(events)) || len(lost) != 1 || !strings.Contains(lost[0].Reason, Poison) {
+		t.Errorf("the cursor is at %d, the ledger has %v", q.At(), lost)
 	}
 	if st := d.State(); st.Letters != 1 || st.Sent != int64(len(events)-1) || st.Error != "" {
 		t.Errorf("the state is %+v", st)
@@ -246,40 +246,6 @@ func (s Suite) cancelled(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Error("Send goes on without its context")
 	}
-}
-
-// queue is the store's side of a delivery.
-type queue struct {
-	mu     sync.Mutex
-	events []sink.Event
-	at     uint64
-	lost   []finding.Loss
-	more   chan struct{}
-}
-
-func newQueue(events []sink.Event) *queue { return &queue{events: events, more: make(chan struct{})} }
-
-func (q *queue) Next(_ string, n int) (list []finding.Finding, to uint64, more <-chan struct{}, err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for to = q.at; int(to) < len(q.events) && len(list) < n; to++ {
-		list = append(list, *q.events[to].Finding)
-	}
-	return list, to, q.more, nil
-}
-
-func (q *queue) Delivered(_ string, to uint64) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.at = to
-	return nil
-}
-
-func (q *queue) Lose(l ...finding.Loss) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.lost = append(q.lost, l...)
-	return nil
 }
 
 func same(t *testing.T, got []string, events []sink.Event) {
