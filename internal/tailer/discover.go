@@ -236,7 +236,7 @@ func (t *tailer) rotation(g *generation) {
 		return
 	}
 	kind := "renamed"
-	if g.f != nil {
+	if !g.busy && g.f != nil {
 		if info, err := g.f.Stat(); err == nil {
 			if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink == 0 {
 				kind = "deleted"

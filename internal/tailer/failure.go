@@ -17,10 +17,13 @@ type backoff struct {
 	tries int
 }
 
-const (
+var (
 	firstRetry = time.Second
-	lastRetry  = 10 * time.Second
-	maxTries   = 10 // of a compressed file, which must be read from its beginning each time
+	lastRetry  = 10 * time.Second // tests are in more of a hurry
+)
+
+const (
+	maxTries = 10 // of a compressed file, which must be read from its beginning each time
 )
 
 func (b *backoff) later() {

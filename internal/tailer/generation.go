@@ -79,13 +79,19 @@ func newGeneration(src *source, path string, key identity, f *os.File) *generati
 // resume makes a generation that goes on where a position stands.
 func resume(src *source, path string, key identity, f *os.File, p *finding.Position) *generation {
 	g := newGeneration(src, path, key, f)
-	g.id, g.offset, g.size, g.lines, g.skipping = p.Generation, p.Offset, p.Size, p.Lines, p.Skipping
+	g.from(p)
+	g.size = p.Size
+	return g
+}
+
+// from makes a generation stand where a position does.
+func (g *generation) from(p *finding.Position) {
+	g.id, g.offset, g.lines, g.skipping = p.Generation, p.Offset, p.Lines, p.Skipping
 	g.head, g.anchor = head{bytes.Clone(p.Head), p.HeadSum}, bytes.Clone(p.Anchor)
 	g.proved = maps.Clone(p.Proved)
 	if g.proved == nil {
 		g.proved = map[string]string{}
 	}
-	return g
 }
 
 func (g *generation) close() {
@@ -129,12 +135,13 @@ func (g *generation) advance(b []byte) {
 
 // result is what a turn has found out.
 type result struct {
-	more      bool // than one turn takes
-	atEnd     bool // everything is consumed
-	truncated bool // what was consumed is not there any more
-	vanished  bool // no descriptor is held and the path names another file
-	known     bool // it is the compressed form of what is known
-	opened    bool // the turn has opened its path again
+	more      bool              // than one turn takes
+	atEnd     bool              // everything is consumed
+	truncated bool              // what was consumed is not there any more
+	vanished  bool              // no descriptor is held and the path names another file
+	known     *finding.Position // it is the compressed form of what stands there
+	grew      bool              // since it was last found to be no whole compressed file
+	opened    bool              // the turn has opened its path again
 	err       error
 	fatal     error // of the handler
 }

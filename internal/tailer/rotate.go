@@ -102,8 +102,7 @@ func (t *tailer) rescue(s *source, p *finding.Position) (found bool, err error) 
 	return false, nil
 }
 
-// search looks once. moved says that a name was another file's when it was
-// opened.
+// search looks once. moved says that names were shifted meanwhile.
 func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err error) {
 	for _, g := range t.all {
 		if p.Offset > 0 && g.waiting != nil && !g.busy && g.waiting.id == p.Generation && g.f != nil && contains(g.f, p) {
@@ -112,7 +111,8 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 		}
 	}
 	packed := []string{}
-	for _, x := range siblings(p.Path) {
+	list := siblings(p.Path)
+	for _, x := range list {
 		path := x.path
 		t.room()
 		f, key, _, err := s.open(path)
@@ -153,7 +153,9 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 			return true, false, nil
 		}
 	}
-	return false, moved, nil
+	// Names that were shifted while they were listed may have hidden it.
+	same := slices.EqualFunc(list, siblings(p.Path), func(a, b sibling) bool { return a.path == b.path && a.inode == b.inode })
+	return false, moved || !same, nil
 }
 
 // take follows a generation that was found under another name.
@@ -189,8 +191,7 @@ func (t *tailer) become(g *generation, p *finding.Position) {
 		t.tell(g)
 		g.done = false
 	}
-	r := resume(g.src, g.path, g.key, g.f, p)
-	g.id, g.offset, g.lines, g.head, g.anchor, g.skipping, g.proved = r.id, r.offset, r.lines, r.head, r.anchor, r.skipping, r.proved
+	g.from(p)
 	g.waiting, g.rotated, g.held, g.grown, g.awayAt = nil, g.rotated || g.path != p.Path, false, time.Now(), time.Now()
 	t.time(g)
 	t.enqueue(g)
@@ -629,19 +630,45 @@ func (t *tailer) packedSibling(live *generation, path string, key identity, info
 	return false
 }
 
-// alreadyRead tells whether a compressed file holds what a generation that is
-// known has read: then it is that one's, and not news.
-func (g *generation) alreadyRead(ctx context.Context) (bool, error) {
+// alreadyRead returns the position, of those known when the file was found, that
+// stands furthest behind what a compressed file holds.
+func (g *generation) alreadyRead(ctx context.Context) (best *finding.Position, err error) {
 	for i := range g.maybe {
-		if g.maybe[i].Offset == 0 {
+		p := &g.maybe[i]
+		if p.Offset == 0 || best != nil && p.Offset <= best.Offset {
 			continue
 		}
-		if ok, err := packs(ctx, g.src, g.said, &g.maybe[i]); ok || err != nil {
-			return ok, err
+		ok, err := packs(ctx, g.src, g.said, p)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			best = p
 		}
 	}
-	g.maybe = nil
-	return false, nil
+	return best, nil
+}
+
+// compressedForm follows a compressed file that holds what p stands behind. Of a
+// generation that is over it may hold more, lines that came late: it goes on
+// there.
+func (t *tailer) compressedForm(g *generation, p *finding.Position) {
+	now := t.known.byID[p.Generation]
+	switch {
+	case !p.Done && p.Offset < maxHead: // files begin alike; the next sweep knows more
+		t.remove(g)
+	case !p.Done: // whoever follows that one reads it
+		t.settled[g.path] = settled{g.key, g.stored}
+		t.remove(g)
+	case now == nil || !now.Done: // another one goes on there: looked at anew
+		t.remove(g)
+		t.soon(0)
+	default:
+		t.known.remove(now)
+		g.from(now)
+		g.maybe = nil
+		t.enqueue(g)
+	}
 }
 
 func (t *tailer) sourceByName(name string) *source {
@@ -732,9 +759,13 @@ func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r 
 		return result{err: err}
 	}
 	defer f.Close()
-	if ok, err := g.alreadyRead(ctx); ok || err != nil {
-		return result{known: ok, err: err}
+	if info.Size() != g.stored { // it is still being written, however slowly
+		g.stored, r.grew = info.Size(), true
 	}
+	if known, err := g.alreadyRead(ctx); known != nil || err != nil {
+		return result{known: known, err: err, grew: r.grew}
+	}
+	g.maybe = nil
 	p := g.position(nil)
 	if ok, err := packs(ctx, g.src, g.said, &p); err == nil && !ok {
 		return result{vanished: true} // the name is another file's now
@@ -745,30 +776,30 @@ func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r 
 	}
 	defer z.Close()
 	if _, err := io.CopyN(io.Discard, z, g.offset); err != nil {
-		return result{err: fmt.Errorf("unpack to %d: %w", g.offset, err)}
+		return result{err: fmt.Errorf("unpack to %d: %w", g.offset, err), grew: r.grew}
 	}
 	limit := min(maxUnpacked, maxRatio*max(info.Size(), 64<<10))
 	buf := make([]byte, 0, max(chunkSize, g.src.MaxLine+8))
-	for out := int64(0); ; {
+	for out := g.offset; ; {
 		n, err := io.ReadFull(z, buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		out += int64(n)
-		end := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		if err != nil && !end {
-			return result{err: err}
+		if errors.Is(err, io.ErrUnexpectedEOF) && shorter(z, err) == nil {
+			err = io.EOF
 		}
+		end := errors.Is(err, io.EOF)
 		if out > limit {
 			return result{err: errBomb}
 		}
 		before := g.offset
-		r = g.offer(buf, !end, final && end, handle)
-		if r.fatal != nil {
-			return r
+		if o := g.offer(buf, err == nil, final && end, handle); o.fatal != nil || end && !o.more {
+			g.size = g.offset
+			return result{atEnd: end, fatal: o.fatal}
 		}
 		buf = append(buf[:0], buf[g.offset-before:]...)
-		if end && !r.more {
-			g.size = g.offset
-			return result{atEnd: true}
+		if err != nil && !end { // cut, or damaged
+			g.size = g.offset + int64(len(buf))
+			return result{err: err, grew: r.grew}
 		}
 	}
 }

@@ -25,8 +25,6 @@ import (
 // and goes on with what happens, in the shell's words:
 //
 //	start, stop               the tailer; stopped, it keeps its positions
-//	kill                      stop, and forget the positions since the last keep
-//	keep                      what a kill cannot take
 //	write FILE TEXT           append, through a new descriptor; \n is a line's end
 //	hold NAME FILE            open FILE to append, keep it open as NAME
 //	holdat NAME FILE          open FILE to write at its end, without O_APPEND
@@ -34,6 +32,8 @@ import (
 //	cp, mv, ln, ln -s A B     rm FILE, mkdir DIR, mkfifo FILE, chmod MODE FILE
 //	truncate FILE SIZE        gzip FILE, as gzip(1) does it
 //	zeros FILE SIZE           a compressed file of so many NULs
+//	pause DURATION            time to go wrong in
+//	over FILE                 wait until it is known to be read to its end
 //	fill FILE N TEXT          append N times TEXT and its number, one a line
 //
 // and what must come of it, each with time to come:
@@ -175,6 +175,12 @@ func (s *script) run(w []string) {
 		s.gzip(path(1))
 	case "zeros":
 		s.zeros(path(1), number(2))
+	case "pause":
+		d, err := time.ParseDuration(arg(1))
+		s.must(err)
+		time.Sleep(d)
+	case "over":
+		s.over(path(1))
 	case "age":
 		old := time.Now().Add(-time.Duration(number(2)) * time.Hour)
 		s.must(os.Chtimes(path(1), old, old))
@@ -263,6 +269,22 @@ func (s *script) count(n int) {
 		}
 	}
 	s.t.Errorf("%d lines, %d different ones; want %d", got, kinds, n)
+}
+
+// over waits until a file is known to be read to its end.
+func (s *script) over(path string) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		s.mu.Lock()
+		for _, p := range s.last {
+			if p.Path == path && p.Done {
+				s.mu.Unlock()
+				return
+			}
+		}
+		s.mu.Unlock()
+	}
+	s.t.Errorf("%s is not over", path)
 }
 
 func (s *script) lost(reason string) {

@@ -486,6 +486,9 @@ func (t *tailer) end(x turn) error {
 	case r.fatal != nil:
 		return r.fatal
 	case r.err != nil:
+		if r.grew {
+			g.retry = backoff{}
+		}
 		if g.packed && (g.retry.tries >= maxTries || errors.Is(r.err, errBomb)) {
 			t.damaged(g, r.err)
 			return nil
@@ -495,9 +498,8 @@ func (t *tailer) end(x turn) error {
 		g.retry.later()
 		t.time(g)
 		return nil
-	case r.known:
-		t.settled[g.path] = settled{g.key, g.stored}
-		t.remove(g)
+	case r.known != nil:
+		t.compressedForm(g, r.known)
 		return nil
 	case r.truncated:
 		t.later(g, t.truncated(g))
