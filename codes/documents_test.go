@@ -1,7 +1,6 @@
 package codes
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +9,7 @@ import (
 // TestDocuments holds the catalogue against every row of the vendors' documents
 // and tables, and the entries' claims against the rows.
 func TestDocuments(t *testing.T) {
-	cat, _ := Load(os.DirFS("."))
+	cat, _ := shipped()
 	type listing struct{ document, code, symbol string }
 	listed, perDocument := map[listing]bool{}, map[string]int{}
 	for _, r := range DocumentRows() {
@@ -47,7 +46,7 @@ func TestDocuments(t *testing.T) {
 // TestWrongTranslations: where the English JMessage table says something else
 // than the server means, the entry is right and says so.
 func TestWrongTranslations(t *testing.T) {
-	cat, _ := Load(os.DirFS("."))
+	cat, _ := shipped()
 	for code, right := range map[string]Words{
 		"880212": {"muted", "禁言"},                // not banned
 		"880606": {"may not be added", "不允许被加入"}, // not: has not been added
@@ -63,7 +62,7 @@ func TestWrongTranslations(t *testing.T) {
 // TestNewer: the codes that today's SDKs and the vendor's application have and
 // no published table lists.
 func TestNewer(t *testing.T) {
-	cat, _ := Load(os.DirFS("."))
+	cat, _ := shipped()
 	for family, list := range map[string]string{
 		"easemob-web":    "54 56 57 203 214 220 222 223 407 408 409 410 411 513 514 608 1303 1400",
 		"agora-chat-web": "54 56 57 203 222 223 608 1303 1400",

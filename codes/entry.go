@@ -10,6 +10,7 @@ package codes
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Family is an SDK or server that defines codes of its own: the same number
@@ -177,20 +178,28 @@ func (t *Text) inherit(from *Text) {
 
 // fill replaces the {word}s that the family defines, in a copy of its own.
 func (f *Family) fill(t Text, lang string) Text {
-	var pairs []string
-	for word, w := range f.Words {
-		pairs = append(pairs, "{"+word+"}", w.In(lang))
+	words := sync.OnceValue(func() *strings.Replacer {
+		var pairs []string
+		for word, w := range f.Words {
+			pairs = append(pairs, "{"+word+"}", w.In(lang))
+		}
+		return strings.NewReplacer(pairs...)
+	})
+	in := func(s string) string {
+		if !strings.Contains(s, "{") { // as most
+			return s
+		}
+		return words().Replace(s)
 	}
-	r := strings.NewReplacer(pairs...)
 	for _, s := range []*string{&t.Title, &t.Meaning, &t.UserSees, &t.Check, &t.Versions, &t.Readings} {
-		*s = r.Replace(*s)
+		*s = in(*s)
 	}
 	t.Hints, t.Causes = slices.Clone(t.Hints), slices.Clone(t.Causes)
 	for i := range t.Hints {
-		t.Hints[i] = r.Replace(t.Hints[i])
+		t.Hints[i] = in(t.Hints[i])
 	}
 	for i := range t.Causes {
-		t.Causes[i] = Cause{r.Replace(t.Causes[i].Cause), r.Replace(t.Causes[i].Tell)}
+		t.Causes[i] = Cause{in(t.Causes[i].Cause), in(t.Causes[i].Tell)}
 	}
 	if lang == "zh" {
 		t.unfold() // a word that ends in Chinese

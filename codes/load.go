@@ -116,10 +116,26 @@ var folded = regexp.MustCompile(`([\p{Han}\x{3000}-\x{303f}\x{ff00}-\x{ffef}â€œâ
 // unfold takes out the spaces that YAML puts between the lines of a folded text:
 // Chinese has none there.
 func unfold(s string) string {
-	for folded.MatchString(s) {
+	for mayBeFolded(s) && folded.MatchString(s) {
 		s = folded.ReplaceAllString(s, "$1$2")
 	}
 	return s
+}
+
+// mayBeFolded tells at once of most texts that they are not: no space stands
+// between two letters beyond ASCII.
+func mayBeFolded(s string) bool {
+	for i := strings.IndexByte(s, ' '); i >= 0 && i+1 < len(s); {
+		if i > 0 && s[i-1] >= 0x80 && s[i+1] >= 0x80 {
+			return true
+		}
+		n := strings.IndexByte(s[i+1:], ' ')
+		if n < 0 {
+			return false
+		}
+		i += 1 + n
+	}
+	return false
 }
 
 func (t *Text) unfold() {

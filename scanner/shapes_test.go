@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/imwatch/imwatch/codes"
@@ -19,11 +20,17 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func builtIn(t testing.TB) *Scanner {
-	t.Helper()
+// compiled is the scanner of the built-in rules, made once for all tests.
+var compiled = sync.OnceValues(func() (*Scanner, []rules.Problem) {
 	set, problems := rules.Embedded()
 	s, more := New(set, codes.Embedded())
-	for _, p := range append(problems, more...) {
+	return s, append(problems, more...)
+})
+
+func builtIn(t testing.TB) *Scanner {
+	t.Helper()
+	s, problems := compiled()
+	for _, p := range problems {
 		t.Fatal(p)
 	}
 	return s

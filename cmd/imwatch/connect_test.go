@@ -16,6 +16,7 @@ import (
 // TestConnect: each sink gets one event that says that it is a test; what came
 // back is told, with what to do, and no secret is.
 func TestConnect(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var got []map[string]any
 	good := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -100,6 +100,7 @@ const kicked = `{"type":206,"message":"the user is already logged on another dev
 // TestRun: the first command of the README. It prints what is there and what
 // comes, ends cleanly, and repeats nothing when it is started again.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	logs := filepath.Join(dir, "logs")
 	put(t, filepath.Join(logs, "a.log"), "user=bob "+kicked+"\n")
@@ -164,6 +165,7 @@ func TestRun(t *testing.T) {
 
 // TestTimeline: what happened to a user, in order, whichever file has it.
 func TestTimeline(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "logs", "a.log"), "2026-11-20 08:00:00 user=bob "+kicked+"\n2026-11-20 09:30:00 user=bob {\"type\":28,\"message\":\"token not assign error\"}\n")
 	put(t, filepath.Join(dir, "logs", "b.log"), "2026-11-20 08:10:00 user=bob WEBIM_CONNCTION_DISCONNECTED\n2026-11-20 08:11:00 user=eve "+kicked+"\n")
@@ -181,6 +183,7 @@ func TestTimeline(t *testing.T) {
 
 // TestAround: the lines around an event in its file, redacted.
 func TestAround(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "logs", "a.log"), "one\ntwo password=hunter2\n"+kicked+"\nthree\nfour\n")
 	c := imwatch(t, dir, "run", "logs")
@@ -212,6 +215,7 @@ func stateIn(t *testing.T, dir string) string {
 // TestReload: SIGHUP brings new rules and sources; what cannot be used is told
 // and changes nothing. SIGUSR1 opens the output anew.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	conf := func(rest string) {
 		text := fmt.Sprintf("version: 1\nstate_dir: %[1]s/state\nstorm: {window: 0s}\nsinks: [{type: file, path: %[1]s/events.ndjson}]\nsources:\n  - {name: a, paths: [%[1]s/a.log]}\n%[2]s", dir, rest)
@@ -263,7 +267,11 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	signal(syscall.SIGUSR1)
-	time.Sleep(50 * time.Millisecond) // the signal has no answer
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(dir, "events.ndjson")); err == nil {
+			break // the signal has no other answer
+		}
+	}
 	put(t, filepath.Join(dir, "b.log"), "user=four "+kicked+"\n")
 	events(`"four"`)
 	if code := c.end(syscall.SIGTERM); code != 0 {
@@ -277,6 +285,7 @@ func TestReload(t *testing.T) {
 
 // TestNoFiles: a source without files is told, with what is there.
 func TestNoFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := imwatch(t, dir, "run", "missing/*.log")
 	c.until(&c.err, "no readable file; of "+dir+"/missing/*.log the deepest existing part is "+dir)
@@ -294,6 +303,7 @@ func TestNoFiles(t *testing.T) {
 
 // TestOwnOutput: what imwatch writes is never read, though a source names it.
 func TestOwnOutput(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	text := fmt.Sprintf("version: 1\nstate_dir: %[1]s/state\nstorm: {window: 0s}\nsinks: [{type: file, path: %[1]s/events.log}]\nsources: [{name: a, paths: [\"%[1]s/*.log\"]}]\n", dir)
 	put(t, filepath.Join(dir, "imwatch.yaml"), text)
@@ -322,6 +332,7 @@ func TestOwnOutput(t *testing.T) {
 
 // TestPeek shows lines with the meaning of their codes.
 func TestPeek(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "a.log"), "old\n")
 	c := imwatch(t, dir, "peek", "a.log")
@@ -348,6 +359,7 @@ func TestPeek(t *testing.T) {
 // TestDamagedStore: the daemon sets a damaged store aside, says so in an event,
 // and reads the files again.
 func TestDamagedStore(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "logs", "a.log"), "user=bob "+kicked+"\n")
 	c := imwatch(t, dir, "run", "logs")

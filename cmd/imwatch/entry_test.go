@@ -12,6 +12,7 @@ import (
 // TestEntryWidth prints every entry in both languages: in 80 columns nothing
 // is wider but what cannot be broken (an address, a path).
 func TestEntryWidth(t *testing.T) {
+	t.Parallel()
 	cat := codes.Embedded()
 	for _, lang := range []string{"en", "zh"} {
 		for _, e := range cat.All() {

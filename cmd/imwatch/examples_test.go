@@ -13,6 +13,7 @@ import (
 // TestScriptExamples: what the reference shows, uncommented, is a configuration
 // that check takes; so is what the packages install.
 func TestScriptExamples(t *testing.T) {
+	t.Parallel()
 	text := strings.NewReplacer("sources: []", "sources:", "mute: []", "mute:", "sinks: []", "sinks:", "\n#  ", "\n  ").Replace(configs.Reference)
 	if strings.Count(text, "type:") < 9 {
 		t.Fatal("the examples are not where they were")

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"flag"
 	"go/parser"
 	"go/token"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,12 +16,30 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"imwatch": func() { os.Exit(process()) }})
+	testscript.Main(tests{m}, map[string]func(){"imwatch": func() { os.Exit(process()) }})
+}
+
+// tests are run with what suits programs of their own, of which they start
+// hundreds and for which they mostly wait.
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue && runtime.GOMAXPROCS(0) < 4 {
+		f.Value.Set("4")
+	}
+	// Under the race detector each would sleep for a second at its end, for
+	// goroutines that go on: after process nothing does.
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=50")
+	}
+	return m.M.Run()
 }
 
 // TestScript runs testdata/script: the commands as a user types them. A new case
 // is a new file.
 func TestScript(t *testing.T) {
+	t.Parallel()
 	repository, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -30,6 +50,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("LANG", "C")
 			e.Setenv("TZ", "UTC")
 			e.Setenv("REPO", repository)
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 	})

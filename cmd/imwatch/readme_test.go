@@ -13,6 +13,7 @@ import (
 // TestReadme runs the commands that the README shows and holds its figures and
 // its sample against the program.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	data, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 // TestScriptRefused gives imwatch check what the catalogue refuses, as files of
 // a user's own family: the same complaints, and exit code 1.
 func TestScriptRefused(t *testing.T) {
+	t.Parallel()
 	archive, err := txtar.ParseFile("../../codes/testdata/refused.txtar")
 	if err != nil {
 		t.Fatal(err)

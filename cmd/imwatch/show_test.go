@@ -21,6 +21,7 @@ import (
 // which opens it; Ctrl-C ends it. A second one finds an address of its own. Exec:
 // a shell that waits for it (dash, where SHELL is not set) dies of the interrupt.
 func TestRunOnTerminal(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("script"); err != nil {
 		if os.Getenv("IMWATCH_REAL") != "" {
 			t.Fatal("script is missing: apt-get install bsdutils")

@@ -21,7 +21,7 @@ import (
 	"github.com/imwatch/imwatch/internal/sink/sinktest"
 )
 
-var soakTime = flag.Duration("soak", 4*time.Second, "how long each soak writes")
+var soakTime = flag.Duration("soak", 2*time.Second, "how long each soak writes")
 
 // follower is a real imwatch run, killed and started again.
 type follower struct {
@@ -34,6 +34,8 @@ type follower struct {
 	seen  int // "ready" lines before the last start
 	kills int
 	shown int
+	read  int64 // of the events' file, and what stands there
+	got   map[int]map[string]int
 }
 
 func newFollower(t *testing.T, pattern string) *follower {
@@ -92,20 +94,31 @@ func (f *follower) kill() {
 }
 
 // events returns, for each number in the events' original lines, the ids that
-// it was delivered with.
+// it was delivered with. What it has read once it does not read again.
 func (f *follower) events() map[int]map[string]int {
-	got := map[int]map[string]int{}
+	if f.got == nil {
+		f.read, f.got = 0, map[int]map[string]int{}
+	}
+	got := f.got
 	file, err := os.Open(filepath.Join(f.dir, "events.ndjson"))
 	if err != nil {
 		return got
 	}
 	defer file.Close()
+	if end, err := file.Seek(0, io.SeekEnd); err == nil && end < f.read { // cut: from the beginning
+		clear(got)
+		f.read = 0
+	}
+	if _, err := file.Seek(f.read, io.SeekStart); err != nil {
+		f.t.Error(err)
+	}
 	r := bufio.NewReader(file)
 	for {
 		line, err := r.ReadBytes('\n')
 		if err != nil {
 			return got // a torn last line is written again
 		}
+		f.read += int64(len(line))
 		var e struct {
 			Event struct{ ID, Original string }
 			Log   struct {
@@ -157,6 +170,8 @@ func (f *follower) verify(lines int) {
 			break
 		}
 	}
+	f.got = nil
+	got = f.events() // the whole file, as it is in the end
 	f.term()
 	missing, repeats, changed := 0, 0, 0
 	for n := 1; n <= lines; n++ {
@@ -261,6 +276,7 @@ func (w *writer) copyTruncate() {
 // every 60 to 260 ms and kills the daemon every 40 to 240 ms: nothing is
 // missing, and what is delivered again has the same event id.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		rotate func(*writer)

@@ -12,11 +12,34 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/imwatch/imwatch/internal/sink/sinktest"
 )
+
+// imwatch is the program, which build builds once for all tests.
+var imwatch string
+
+var build = sync.OnceValue(func() error {
+	if out, err := exec.Command("go", "build", "-o", imwatch, "../../cmd/imwatch").CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return nil
+})
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "aggregators")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	imwatch = filepath.Join(dir, "imwatch")
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
 
 // panel is one of a Grafana dashboard's.
 type panel struct {
@@ -40,6 +63,7 @@ func panels(t *testing.T, dashboard string) []panel {
 // TestPrometheusDashboard runs each panel's query in a real Prometheus that has
 // read the metrics of a daemon over testdata/logs.
 func TestPrometheusDashboard(t *testing.T) {
+	t.Parallel()
 	prometheus := startPrometheus(t, startDaemon(t, "", ""))
 	wait(t, "two readings", func() bool { return len(query(t, prometheus, "rate(imwatch_lines_read_total[1m])")) > 0 })
 	source, err := os.ReadFile("../../internal/web/metrics.go")
@@ -73,9 +97,8 @@ func startDaemon(t *testing.T, sources, sinks string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin := filepath.Join(dir, "imwatch")
-	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/imwatch").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	if err := build(); err != nil {
+		t.Fatal(err)
 	}
 	address := sinktest.Free(t)
 	conf := filepath.Join(dir, "imwatch.yaml")
@@ -83,7 +106,7 @@ func startDaemon(t *testing.T, sources, sinks string) string {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sinktest.Serve(t, exec.Command(bin, "run", "-c", conf), func() bool {
+	sinktest.Serve(t, exec.Command(imwatch, "run", "-c", conf), func() bool {
 		resp, err := http.Get("http://" + address + "/metrics")
 		if err != nil {
 			return false

@@ -93,6 +93,7 @@ next:
 // sends, each panel's query is about some events. Matchers and names are read
 // here; that Loki takes the queries as they are written is not shown.
 func TestLokiDashboard(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var storm strings.Builder
 	for i := range 60 {

@@ -16,6 +16,7 @@ import (
 // TestRsyslog: a real rsyslogd with the shipped configuration, on another port
 // and file, writes each event of a daemon over testdata/logs.
 func TestRsyslog(t *testing.T) {
+	t.Parallel()
 	bin := sinktest.Real(t, "rsyslogd")
 	conf, err := os.ReadFile("rsyslog.conf")
 	if err != nil {

@@ -21,6 +21,7 @@ var pending = regexp.MustCompile(`(?m)^imwatch_(lag_bytes|sink_backlog_events)\{
 // TestSizes: the page's sizes of an event are, within a tenth, those of the
 // events of a daemon over testdata.
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -168,6 +168,8 @@ func once(d *json.Decoder, path string) error {
 	return nil
 }
 
+var breaks = strings.NewReplacer("\n", "", "\t", "")
+
 func harmlessValues(t testing.TB, v any) {
 	t.Helper()
 	switch v := v.(type) {
@@ -181,7 +183,7 @@ func harmlessValues(t testing.TB, v any) {
 			harmlessValues(t, x)
 		}
 	case string:
-		harmless(t, strings.NewReplacer("\n", "", "\t", "").Replace(v)) // escaped in the JSON
+		harmless(t, breaks.Replace(v)) // escaped in the JSON
 	}
 }
 

@@ -53,8 +53,8 @@ func follow(t *testing.T, text string, o RunOptions, s store.Options) *Running {
 	go func() { ended <- Run(ctx, st, o) }()
 	t.Cleanup(func() {
 		stop()
-		st.Close() // also frees who waits for room
 		<-ended
+		st.Close()
 	})
 	return <-started
 }

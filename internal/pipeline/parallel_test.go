@@ -98,6 +98,7 @@ func TestParallelEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := options(t)
+	o.Scanner, _ = newScanner() // what it makes when it is first needed, several workers ask for at once
 	o.Workers = 3
 	full := errors.New("disk full")
 	if _, err := Scan(context.Background(), []string{path, path + "-gone"}, o, func(*finding.Finding) error { return full }); !errors.Is(err, full) {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,14 +19,20 @@ import (
 	"github.com/imwatch/imwatch/scanner"
 )
 
+// newScanner makes a scanner of the built-in rules. builtIn is one for all tests:
+// it keeps nothing from one scan to the next.
+func newScanner() (*scanner.Scanner, []codes.Problem) {
+	set, problems := rules.Embedded()
+	s, more := scanner.New(set, codes.Embedded())
+	return s, append(problems, more...)
+}
+
+var builtIn = sync.OnceValues(newScanner)
+
 // options are those of a scan without configuration.
 func options(t testing.TB, families ...string) ScanOptions {
 	t.Helper()
-	set, problems := rules.Embedded()
-	for _, p := range problems {
-		t.Fatal(p)
-	}
-	sc, problems := scanner.New(set, codes.Embedded())
+	sc, problems := builtIn()
 	for _, p := range problems {
 		t.Fatal(p)
 	}

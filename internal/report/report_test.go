@@ -45,11 +45,12 @@ func reportIn(t *testing.T, html string) (r struct {
 	Read    Read
 }) {
 	t.Helper()
-	m := regexp.MustCompile(`(?s)<script type="application/json" id="report">(.*?)</script>`).FindStringSubmatch(html)
-	if m == nil {
+	_, data, begins := strings.Cut(html, `<script type="application/json" id="report">`)
+	data, _, ends := strings.Cut(data, "</script>")
+	if !begins || !ends {
 		t.Fatal("the page has no data")
 	}
-	if err := json.Unmarshal([]byte(m[1]), &r); err != nil {
+	if err := json.Unmarshal([]byte(data), &r); err != nil {
 		t.Fatal(err)
 	}
 	return r

@@ -101,10 +101,12 @@ func (m *model) op(format string, args ...any) {
 	m.trace = append(m.trace, fmt.Sprintf(format, args...))
 }
 
+const rotateWait = 150 * time.Millisecond
+
 // start runs the follower from what is durable.
 func (m *model) start() {
 	ready := make(chan struct{})
-	t, err := New(Options{Sources: []Source{{Name: "s", Paths: []string{m.path}, RotateWait: 150 * time.Millisecond}}, Positions: m.sink.positions(),
+	t, err := New(Options{Sources: []Source{{Name: "s", Paths: []string{m.path}, RotateWait: rotateWait}}, Positions: m.sink.positions(),
 		Sweep: 20 * time.Millisecond, Poll: 20 * time.Millisecond, Workers: 2, Idle: m.idle}, m.sink.handle, func() { close(ready) })
 	if err != nil {
 		m.t.Fatal(err)
@@ -174,8 +176,13 @@ func (m *model) shift() {
 	}
 }
 
-// caught waits until everything wanted is delivered.
+// caught waits until everything wanted is delivered. While a line is torn that
+// cannot be; it waits until what is rotated has come to its end.
 func (m *model) caught(limit time.Duration) bool {
+	if m.torn != "" {
+		time.Sleep(2 * rotateWait)
+		return false
+	}
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		got := m.sink.delivered()
 		if !slices.ContainsFunc(m.want, func(l string) bool { return got[l] == 0 }) {

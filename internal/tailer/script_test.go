@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	fast "github.com/klauspost/compress/gzip"
 )
 
 // TestScript runs the lives of files in testdata: a new case is a new file. A
@@ -241,7 +243,8 @@ func (s *script) gzip(path string) {
 func (s *script) zeros(path string, n int) {
 	f, err := os.Create(path)
 	s.must(err)
-	z := gzip.NewWriter(f)
+	z, err := fast.NewWriterLevel(f, fast.BestSpeed)
+	s.must(err)
 	_, err = io.CopyN(z, zero{}, int64(n))
 	s.must(err)
 	s.must(z.Close())

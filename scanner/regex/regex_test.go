@@ -55,9 +55,11 @@ func same(t *testing.T, set *Set, m *Marks, text string) {
 		}
 		var all, wantAll [][]int
 		m.Each(i, 5, func(caps []int) { all = append(all, slices.Clone(caps)) })
-		for _, loc := range r.std().FindAllStringSubmatchIndex(text, 5) {
-			if loc[0] < loc[1] {
-				wantAll = append(wantAll, loc)
+		if want != nil { // else there is none: package regexp need not look again
+			for _, loc := range r.std().FindAllStringSubmatchIndex(text, 5) {
+				if loc[0] < loc[1] {
+					wantAll = append(wantAll, loc)
+				}
 			}
 		}
 		all = slices.DeleteFunc(all, func(c []int) bool { return c[0] == c[1] })
