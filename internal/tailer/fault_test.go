@@ -1,6 +1,7 @@
 package tailer
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -176,5 +177,81 @@ func TestPowerCut(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestFlood: with one worker, a file that is written as fast as it is read keeps
+// no other from being read, and a file in which there is always a little more
+// keeps nobody from catching up with a large one.
+func TestFlood(t *testing.T) {
+	const (
+		block = 4096      // one turn reads no more
+		large = 4 << 20   // what is left to read of such a file is a backlog
+		most  = 60_000    // turns
+		quick = most / 10 // turns, then the disk is spared
+	)
+	lines := strings.Repeat(strings.Repeat("x", 63)+"\n", block/64)
+	for name, test := range map[string]struct {
+		unread int  // at first, of the file that is written on and on
+		little bool // it is the others that have much to read
+	}{"others beside a flood": {large, false}, "a backlog beside a lively file": {8 * block, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := following(t, "*.log")
+			f.put("flood.log", strings.Repeat(lines, test.unread/block))
+			const others = 4
+			left := map[string]int{} // bytes of the others
+			write := func(text string) {
+				for i := range others {
+					name := fmt.Sprintf("%d.log", i)
+					f.put(name, text)
+					left[f.path(name)] += len(text)
+				}
+			}
+			first := "a line\n"
+			if test.little {
+				first = strings.Repeat(lines, large/block/2)
+			}
+			write(first)
+			ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+			defer cancel()
+			turns, at, through := 0, int64(0), false
+			f.src.MaxLine = block - 4
+			x, err := New(Options{Sources: []Source{f.src}, Workers: 1}, func(c *Chunk) (int, error) {
+				if c.Path != f.path("flood.log") {
+					if left[c.Path] -= len(c.Data); left[c.Path] == 0 {
+						delete(left, c.Path)
+					}
+					if turns >= 100 && len(left) == 0 {
+						through = true
+						cancel()
+					}
+					return len(c.Data), nil
+				}
+				if c.Offset != at {
+					t.Errorf("%d bytes at %d, expected at %d", len(c.Data), c.Offset, at)
+				}
+				if at += int64(len(c.Data)); len(c.Data) == 0 {
+					return 0, nil
+				}
+				f.put("flood.log", string(c.Data))
+				if turns++; turns == 100 {
+					write("a line while it is flooded\n")
+				}
+				switch {
+				case turns > most:
+					cancel()
+				case turns > quick:
+					time.Sleep(time.Millisecond)
+				}
+				return len(c.Data), nil
+			}, func() {})
+			f.must(err)
+			f.must(x.Run(ctx))
+			if !through {
+				t.Errorf("after %d turns of the flood, of others are left %v", turns, left)
+			}
+			t.Logf("%d turns of the flood", turns)
+		})
 	}
 }
