@@ -1,6 +1,7 @@
 package tailer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -354,8 +355,13 @@ func holds(f *os.File, at int64, want []byte) bool {
 	return n == len(want) && (err == nil || n == len(got)) && string(got) == string(want)
 }
 
-// startAtEnd passes over what a file holds at the first start.
+// startAtEnd passes over what a file holds at the first start: not over room that
+// a writer made in advance, NULs up to the file's end.
 func (t *tailer) startAtEnd(g *generation, size int64) {
+	first := make([]byte, 2)
+	if n, err := g.f.ReadAt(first, 0); err == nil && g.wide(first[:n]) == nil {
+		size = written(g.f, size)
+	}
 	if size == 0 {
 		return
 	}
@@ -371,6 +377,22 @@ func (t *tailer) startAtEnd(g *generation, size int64) {
 	}
 	g.skipping = g.anchor[len(g.anchor)-1] != '\n'
 	t.tell(g)
+}
+
+// written returns where the NULs begin that a file ends with, or its size.
+func written(f *os.File, size int64) int64 {
+	b := make([]byte, 64<<10)
+	for end := size; end > 0; {
+		piece := b[:min(end, int64(len(b)))]
+		if _, err := f.ReadAt(piece, end-int64(len(piece))); err != nil {
+			return size // the first turn finds out
+		}
+		if text := bytes.TrimRight(piece, "\x00"); len(text) > 0 {
+			return end - int64(len(piece)-len(text))
+		}
+		end -= int64(len(piece))
+	}
+	return 0
 }
 
 // ours tells whether a directory is our own.
