@@ -21,7 +21,7 @@ type Catalogue struct {
 	rows     []row
 	byKey    map[string][]int // family/code → rows
 	bySymbol map[string][]int // symbol or alias → rows
-	version  string
+	version  func() string
 }
 
 // A row is an entry, decoded when it is asked for.
@@ -106,7 +106,12 @@ func (c *Catalogue) Families() []*Family { return c.families }
 func (c *Catalogue) Family(id string) *Family { return c.byFamily[id] }
 
 // Version names the content: it changes when any text does.
-func (c *Catalogue) Version() string { return c.version }
+func (c *Catalogue) Version() string {
+	if c.version == nil {
+		return ""
+	}
+	return c.version()
+}
 
 // Len is the number of entries.
 func (c *Catalogue) Len() int { return len(c.rows) }
@@ -122,6 +127,12 @@ func (c *Catalogue) All() []*Entry {
 
 // Has tells, without decoding anything, whether the family has the code.
 func (c *Catalogue) Has(family, code string) bool { return len(c.byKey[family+"/"+code]) > 0 }
+
+// HasStatus tells, without decoding anything, whether the code stands for a status
+// of the family's.
+func (c *Catalogue) HasStatus(family, code string) bool {
+	return slices.ContainsFunc(c.byKey[family+"/"+code], func(i int) bool { return c.rows[i].status })
+}
 
 // Lookup returns the entries of a code: one, or several where the symbol
 // decides, or none.
@@ -246,7 +257,7 @@ func (c *Catalogue) decode(rows []int) []*Entry {
 //go:generate go run ./internal/generate
 
 //go:embed catalogue.tsv
-var embedded []byte
+var embedded string
 
 // Embedded returns the catalogue that is built into the program. Entries are
 // decoded one by one as they are asked for.
@@ -262,13 +273,13 @@ var Embedded = sync.OnceValue(func() *Catalogue {
 // EmbeddedFamilies returns the ids of the embedded catalogue's families; it
 // decodes nothing.
 func EmbeddedFamilies() (ids []string) {
-	for line := range bytes.Lines(embedded) {
-		rest, ok := bytes.CutPrefix(line, []byte("family\t{\"family\":\""))
+	for line := range strings.Lines(embedded) {
+		rest, ok := strings.CutPrefix(line, "family\t{\"family\":\"")
 		if !ok {
 			break
 		}
-		id, _, _ := bytes.Cut(rest, []byte{'"'})
-		ids = append(ids, string(id))
+		id, _, _ := strings.Cut(rest, `"`)
+		ids = append(ids, id)
 	}
 	return ids
 }
@@ -309,24 +320,28 @@ func (c *Catalogue) Marshal() ([]byte, error) {
 }
 
 // unmarshal reads what Marshal wrote, leaving the entries' JSON as it is.
-func unmarshal(data []byte) (*Catalogue, error) {
-	c := &Catalogue{byFamily: map[string]*Family{}, byKey: map[string][]int{}, bySymbol: map[string][]int{}, version: fingerprint(data)}
-	for n, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
+func unmarshal(data string) (*Catalogue, error) {
+	c := &Catalogue{byFamily: map[string]*Family{}, byKey: map[string][]int{}, bySymbol: map[string][]int{},
+		version: sync.OnceValue(func() string { return fingerprint(data) })}
+	n := 0
+	for line := range strings.Lines(data) {
+		n++
+		line = strings.TrimSuffix(line, "\n")
 		if rest, ok := strings.CutPrefix(line, "family\t"); ok {
 			f := new(Family)
 			if err := json.Unmarshal([]byte(rest), f); err != nil {
-				return nil, fmt.Errorf("catalogue line %d: %w", n+1, err)
+				return nil, fmt.Errorf("catalogue line %d: %w", n, err)
 			}
 			c.addFamily(f)
 			continue
 		}
 		col := strings.SplitN(line, "\t", 8)
 		if len(col) != 8 {
-			return nil, fmt.Errorf("catalogue line %d: %d columns, want 8", n+1, len(col))
+			return nil, fmt.Errorf("catalogue line %d: %d columns, want 8", n, len(col))
 		}
 		http, err := strconv.Atoi(col[5])
 		if err != nil {
-			return nil, fmt.Errorf("catalogue line %d: HTTP status: %w", n+1, err)
+			return nil, fmt.Errorf("catalogue line %d: HTTP status: %w", n, err)
 		}
 		var texts []string
 		if col[6] != "" {
@@ -345,7 +360,13 @@ func unmarshal(data []byte) (*Catalogue, error) {
 }
 
 // fingerprint names a content in 12 hexadecimal digits.
-func fingerprint(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:6])
+func fingerprint(data string) string {
+	h := sha256.New()
+	var part [4 << 10]byte // not a copy of all of it
+	for data != "" {
+		n := copy(part[:], data)
+		h.Write(part[:n])
+		data = data[n:]
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
 }

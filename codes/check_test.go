@@ -225,7 +225,7 @@ func TestFind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	embedded, err := unmarshal(data)
+	embedded, err := unmarshal(string(data))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package codes
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"slices"
@@ -37,7 +36,7 @@ func TestCatalogue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(data, embedded) {
+	if string(data) != embedded {
 		t.Error("catalogue.tsv is stale: run go generate ./codes")
 	}
 }

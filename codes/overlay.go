@@ -41,7 +41,8 @@ func (c *Catalogue) With(fsys fs.FS) (*Catalogue, []Problem) {
 	b.entries = append(kept, b.entries...)
 	out := b.catalogue()
 	if data, err := out.Marshal(); err == nil {
-		out.version = fingerprint(data)
+		version := fingerprint(string(data))
+		out.version = func() string { return version }
 	}
 	return out, problems
 }

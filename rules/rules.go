@@ -7,7 +7,9 @@
 package rules
 
 import (
+	"bytes"
 	"embed"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"path"
@@ -34,7 +36,7 @@ type File struct {
 	Rules     []Rule     `yaml:"rules"`
 
 	Name    string `yaml:"-"` // path, for complaints
-	BuiltIn bool   `yaml:"-"`
+	BuiltIn bool   `yaml:"-" json:"-"`
 	src     []string
 }
 
@@ -81,7 +83,7 @@ type Rule struct {
 	Match   string `yaml:"match"`
 	NoMatch string `yaml:"no_match"`
 
-	File *File `yaml:"-"`
+	File *File `yaml:"-" json:"-"`
 }
 
 // Shown describes an SDK's error object as it is printed.
@@ -102,19 +104,42 @@ var FieldNames = []string{"user_id", "group_id", "chatroom_id", "message_id", "t
 // A Problem is one complaint about a rules file.
 type Problem = codes.Problem
 
+// What the program embeds is builtin.json, generated from the YAML files, so that
+// nothing is parsed at the start that a test has parsed.
+//
+//go:generate go run ./internal/generate
+
+//go:embed builtin.json
+var builtIn []byte
+
 //go:embed *.yaml
-var embedded embed.FS
+var sources embed.FS // for complaints
 
 // Embedded returns the rules that are built into the program.
-func Embedded() (*Set, []Problem) { return load(embedded, true) }
+func Embedded() (*Set, []Problem) {
+	set := &Set{}
+	if err := json.Unmarshal(builtIn, &set.Files); err != nil {
+		return set, []Problem{{File: "builtin.json", What: err.Error(), Hint: "go generate ./rules"}}
+	}
+	for _, f := range set.Files {
+		f.BuiltIn = true
+		f.own()
+	}
+	return set, nil
+}
+
+// Marshal writes the set in the form that the program embeds.
+func (s *Set) Marshal() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	err := enc.Encode(s.Files)
+	return b.Bytes(), err
+}
 
 // Load reads every *.yaml of fsys.
-func Load(fsys fs.FS) (*Set, []Problem) { return load(fsys, false) }
-
-// With returns a set that has the files of both, the receiver's first.
-func (s *Set) With(more *Set) *Set { return &Set{Files: slices.Concat(s.Files, more.Files)} }
-
-func load(fsys fs.FS, builtIn bool) (*Set, []Problem) {
+func Load(fsys fs.FS) (*Set, []Problem) {
 	set := &Set{}
 	names, err := fs.Glob(fsys, "*.yaml")
 	if err != nil {
@@ -130,12 +155,14 @@ func load(fsys fs.FS, builtIn bool) (*Set, []Problem) {
 		f, ps := Parse(name, data)
 		problems = append(problems, ps...)
 		if f != nil {
-			f.BuiltIn = builtIn
 			set.Files = append(set.Files, f)
 		}
 	}
 	return set, append(problems, set.duplicates()...)
 }
+
+// With returns a set that has the files of both, the receiver's first.
+func (s *Set) With(more *Set) *Set { return &Set{Files: slices.Concat(s.Files, more.Files)} }
 
 // Parse reads one rules file and checks all that can be checked without
 // running it. The file is nil when it is no YAML of this kind.
@@ -144,16 +171,33 @@ func Parse(name string, data []byte) (*File, []Problem) {
 	if err := yaml.UnmarshalWithOptions(data, f, yaml.Strict()); err != nil {
 		return nil, []Problem{codes.YAMLProblem(name, err, "rules/README.md lists the keys; indentation counts in YAML")}
 	}
+	f.own()
+	return f, f.check()
+}
+
+// own makes the rules know their file.
+func (f *File) own() {
 	for i := range f.Rules {
 		f.Rules[i].File = f
 	}
-	return f, f.check()
+}
+
+// lines are the file's text.
+func (f *File) lines() []string {
+	if !f.BuiltIn {
+		return f.src
+	}
+	data, err := sources.ReadFile(f.Name)
+	if err != nil {
+		return nil
+	}
+	return strings.Split(string(data), "\n")
 }
 
 // LineOf returns the 1-based line where a text first stands, 0 if nowhere.
 func (f *File) LineOf(text string) int {
 	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	for i, l := range f.src {
+	for i, l := range f.lines() {
 		if first != "" && strings.Contains(l, first) {
 			return i + 1
 		}
@@ -164,7 +208,7 @@ func (f *File) LineOf(text string) int {
 func (f *File) problem(about, what, hint string) Problem {
 	p := Problem{File: f.Name, Line: f.LineOf(about), What: what, Hint: hint}
 	if p.Line > 0 {
-		p.Snippet = strings.TrimSpace(f.src[p.Line-1])
+		p.Snippet = strings.TrimSpace(f.lines()[p.Line-1])
 	}
 	return p
 }

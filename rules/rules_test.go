@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -19,11 +21,30 @@ rules:
       chatfail none
 `
 
-// TestEmbedded: the built-in files have no problems, and every rule has its proof.
+// TestEmbedded: the built-in files have no problems and are what the program
+// embeds, and every rule has its proof.
 func TestEmbedded(t *testing.T) {
-	set, problems := Embedded()
+	set, problems := Load(os.DirFS("."))
 	for _, p := range problems {
 		t.Error(p)
+	}
+	data, err := set.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(data, builtIn) {
+		t.Error("builtin.json is stale: run go generate ./rules")
+	}
+	set, problems = Embedded()
+	for _, p := range problems {
+		t.Error(p)
+	}
+	for _, f := range set.Files {
+		for i := range f.Rules {
+			if r := &f.Rules[i]; r.File != f || f.LineOf("id: "+r.ID) == 0 {
+				t.Errorf("rule %s does not know where it stands", r.ID)
+			}
+		}
 	}
 	n := 0
 	for _, f := range set.Files {

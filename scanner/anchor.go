@@ -18,35 +18,36 @@ import (
 // the record is wrapped.
 type anchor struct {
 	lit  string
-	head string // what stands before it; where it is not a letter or digit, perhaps encoded
-	edge bool   // before head and lit no letter or digit can stand
-	tail *tail  // nil: anything may follow
+	head string  // what stands before it; where it is not a letter or digit, perhaps encoded
+	ends wordSet // letters and digits that can stand before head and lit
+	tail *tail   // nil: anything may follow
+	file fileSet // whose it is
 }
 
 // anchorsOf returns anchors of which at least one stands in every text that the
 // regex matches: those that the fewest lines will have. It returns nil when
-// there are none.
-func anchorsOf(re string) []anchor {
+// there are none; ok is false for a regex that is none.
+func anchorsOf(re string) (list []anchor, ok bool) {
 	tree, err := syntax.Parse(re, syntax.Perl)
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	c := anchorChoice{}
 	c.concat(nil, flatten(tree.Simplify()), nil)
-	return c.make()
+	return c.make(), true
 }
 
 // sentenceAnchor is the anchor of a fixed text.
 func sentenceAnchor(text string) anchor {
-	set := spellings(spelling{text: text}, nil)
+	set := spellings(spelling{text: text}, newRest(nil))
 	return set.make()[0]
 }
 
-// A spelling is one text of a run of literals, and whether what stands before
-// the run ends a word.
+// A spelling is one text of a run of literals, and what the regex has before the
+// run.
 type spelling struct {
-	text string
-	edge bool
+	text  string
+	front []*syntax.Regexp
 }
 
 // A placed literal is a spelling's best word and what the regex has behind it.
@@ -90,13 +91,18 @@ func flatten(n *syntax.Regexp) (list []*syntax.Regexp) {
 func (c *anchorChoice) concat(front, parts, behind []*syntax.Regexp) {
 	done := 0
 	for i := range parts {
-		rest := func(n int) []*syntax.Regexp { return slices.Concat(parts[n:], behind) }
-		if run, n := longestRun(parts[i:]); n > 0 && i >= done && !zeroWidth(parts[i]) {
+		rest := func(n int) rest { return newRest(slices.Concat(parts[n:], behind)) }
+		var run []string
+		n := 0
+		if i >= done && !zeroWidth(parts[i]) {
+			run, n = longestRun(parts[i:])
+		}
+		if n > 0 {
 			done = i + n
-			edge := endsWord(slices.Concat(front, parts[:i]))
+			before, behind := slices.Concat(front, parts[:i]), rest(i+n)
 			set := anchorSet{}
 			for _, text := range run {
-				one := spellings(spelling{text, edge && text != "" && isWordByte(text[0])}, rest(i+n))
+				one := spellings(spelling{text, before}, behind)
 				set.list, set.cost = append(set.list, one.list...), set.cost+one.cost
 			}
 			if len(set.list) == len(run) {
@@ -104,9 +110,9 @@ func (c *anchorChoice) concat(front, parts, behind []*syntax.Regexp) {
 			}
 		}
 		if parts[i].Op == syntax.OpAlternate {
-			c.alternatives(slices.Concat(front, parts[:i]), nil, parts[i].Sub, rest(i+1))
+			c.alternatives(slices.Concat(front, parts[:i]), nil, parts[i].Sub, slices.Concat(parts[i+1:], behind))
 			if i > 0 && parts[i-1].Op == syntax.OpLiteral { // what the parser took out of all branches
-				c.alternatives(slices.Concat(front, parts[:i-1]), parts[i-1:i], parts[i].Sub, rest(i+1))
+				c.alternatives(slices.Concat(front, parts[:i-1]), parts[i-1:i], parts[i].Sub, slices.Concat(parts[i+1:], behind))
 			}
 		}
 	}
@@ -145,56 +151,14 @@ func zeroWidth(n *syntax.Regexp) bool {
 	return n.Op >= syntax.OpBeginLine && n.Op <= syntax.OpNoWordBoundary
 }
 
-// endsWord tells whether what a regex's parts match before the next one can not
-// end with a letter or digit.
-func endsWord(parts []*syntax.Regexp) bool {
-	if len(parts) == 0 {
-		return false
-	}
-	last, before := parts[len(parts)-1], parts[:len(parts)-1]
-	switch last.Op {
-	case syntax.OpBeginLine, syntax.OpBeginText, syntax.OpWordBoundary:
-		return true
-	case syntax.OpCharClass:
-		return !slices.ContainsFunc(wordBytes, func(b rune) bool { return inClass(last.Rune, b) })
-	case syntax.OpLiteral:
-		return !isWordByte(byte(last.Rune[len(last.Rune)-1])) && last.Rune[len(last.Rune)-1] < 0x80
-	case syntax.OpCapture:
-		return endsWord(slices.Concat(before, last.Sub))
-	case syntax.OpConcat:
-		return endsWord(last.Sub)
-	case syntax.OpQuest, syntax.OpStar:
-		return endsWord(last.Sub) && endsWord(before)
-	case syntax.OpPlus:
-		return endsWord(last.Sub)
-	case syntax.OpAlternate:
-		return !slices.ContainsFunc(last.Sub, func(s *syntax.Regexp) bool { return !endsWord([]*syntax.Regexp{s}) })
-	}
-	return false
-}
-
-var wordBytes = []rune("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
-
-func inClass(ranges []rune, r rune) bool {
-	for i := 0; i+1 < len(ranges); i += 2 {
-		if ranges[i] <= r && r <= ranges[i+1] {
-			return true
-		}
-	}
-	return false
-}
-
-func isWordByte(c byte) bool { return c < 0x80 && isWord(rune(c)) }
-
 // spellings offers the words of one text and returns the rarest with what
 // stands around it.
-func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
+func spellings(s spelling, behind rest) (best anchorSet) {
 	offer := func(from, to int) {
-		rest := behind
+		fits := behind.likely
 		if to < len(s.text) {
-			rest = append([]*syntax.Regexp{{Op: syntax.OpLiteral, Rune: []rune(s.text[to:])}}, behind...)
+			fits *= min(1, sieve.Rarity(s.text[to:]))
 		}
-		fits := follows(rest)
 		if from > 0 {
 			fits *= sieve.Rarity(s.text[:from])
 		}
@@ -203,7 +167,7 @@ func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
 			cost *= 1e4 // it makes the search slower for all
 		}
 		if len(best.list) == 0 || cost < best.cost {
-			best = anchorSet{[]placed{{s, from, to, rest}}, cost}
+			best = anchorSet{[]placed{{s, from, to, behind.parts}}, cost}
 		}
 	}
 	for from := 0; from < len(s.text); {
@@ -224,8 +188,22 @@ func spellings(s spelling, behind []*syntax.Regexp) (best anchorSet) {
 		offer(0, len(s.text))
 		best.cost *= 1e6 // no word in it, so an escape hides it
 	}
+	for i := range best.list {
+		if p := &best.list[i]; p.to < len(s.text) {
+			p.behind = append([]*syntax.Regexp{{Op: syntax.OpLiteral, Rune: []rune(s.text[p.to:])}}, p.behind...)
+		}
+	}
 	return best
 }
+
+// A rest is what a regex has behind a run of literals, and a guess of how likely
+// it is to follow.
+type rest struct {
+	parts  []*syntax.Regexp
+	likely float64
+}
+
+func newRest(parts []*syntax.Regexp) rest { return rest{parts, follows(parts)} }
 
 const (
 	minAnchor   = 2    // bytes
@@ -239,36 +217,60 @@ func wordlike(c byte) bool { return c >= 0x80 || isWordByte(c) }
 func (c *anchorChoice) make() []anchor { return c.best.make() }
 
 func (s anchorSet) make() (list []anchor) {
-	type tailOf struct {
-		first  *syntax.Regexp
+	type place struct { // in the regex
+		beside *syntax.Regexp
 		parts  int
+	}
+	type tailOf struct {
+		place
 		before lastChar
 	}
-	tails := map[tailOf]*tail{} // spellings of one run share what is behind it
+	// Spellings of one run share what is before it and what is behind it.
+	ends, tails := map[place]wordSet{}, map[tailOf]*tail{}
 	for _, p := range s.list {
-		a := anchor{lit: p.text[p.from:p.to], head: p.text[:p.from], edge: p.edge}
+		a := anchor{lit: p.text[p.from:p.to], head: p.text[:p.from], ends: allWords}
+		if n := len(p.front); n > 0 && isWordByte(p.text[0]) { // before others \b means the opposite
+			at := place{p.front[n-1], n}
+			if _, ok := ends[at]; !ok {
+				ends[at] = lastWord(p.front)
+			}
+			a.ends = ends[at]
+		}
 		if len(p.behind) > 0 {
 			before := noWord
 			if isWordByte(a.lit[len(a.lit)-1]) {
 				before = inWord
 			}
-			// Of what is too long for a tail, its beginning.
-			key := tailOf{p.behind[0], len(p.behind), before}
-			t, ok := tails[key]
-			for n := len(p.behind); n > 0 && !ok && t == nil; n-- {
-				t = newTail(&syntax.Regexp{Op: syntax.OpConcat, Sub: p.behind[:n]}, before)
+			key := tailOf{place{p.behind[0], len(p.behind)}, before}
+			if tails[key] == nil {
+				tails[key] = &tail{parts: p.behind, before: before}
 			}
-			tails[key], a.tail = t, t
+			a.tail = tails[key]
 		}
-		list = append(list, a)
+		// One look for (?:e|err)\.type: its heads' common end.
+		same := slices.IndexFunc(list, func(b anchor) bool { return b.lit == a.lit && b.tail == a.tail })
+		if same < 0 {
+			list = append(list, a)
+		} else if b := &list[same]; b.head == a.head {
+			b.ends = b.ends.or(a.ends)
+		} else {
+			b.head, b.ends = commonEnd(a.head, b.head), allWords
+		}
 	}
 	return list
 }
 
-// fits looks at what stands around data[at:], where the literal begins that is
-// n bytes long as it is encoded there.
-func (a *anchor) fits(data []byte, at, n int) bool {
-	return a.follows(data[:at]) && (a.tail == nil || a.tail.fits(data, at+n))
+func commonEnd(a, b string) string {
+	n := 0
+	for n < min(len(a), len(b)) && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	return a[len(a)-n:]
+}
+
+// fits looks at what stands around the literal, which is data[at:behind].
+func (a *anchor) fits(data []byte, at, behind int) bool {
+	return a.follows(data[:at]) && (a.tail == nil || a.tail.fits(data, behind))
 }
 
 // follows tells whether the literal can stand behind data.
@@ -287,7 +289,11 @@ func (a *anchor) follows(data []byte) bool {
 		}
 		behind, data = c, data[:len(data)-1]
 	}
-	return !a.edge || len(data) == 0 || !isWordByte(data[len(data)-1]) || encodedBefore(data) || coloured(data)
+	if len(data) == 0 {
+		return true
+	}
+	c := data[len(data)-1]
+	return !isWordByte(c) || a.ends.has(c) || encodedBefore(data) || coloured(data)
 }
 
 // encodedEnd tells whether data may end with an escape, with a line or with one
@@ -321,6 +327,9 @@ func encodedBefore(b []byte) bool {
 // coloured tells whether the letter at the end of b may be the end of a
 // terminal's colour sequence.
 func coloured(b []byte) bool {
+	if end := b[len(b)-1]; end != 'm' && (end < 'A' || end > 'K') {
+		return false
+	}
 	for i := len(b) - 2; i >= 0 && i >= len(b)-maxColour; i-- {
 		switch c := b[i]; {
 		case c == '[':
@@ -344,9 +353,9 @@ func follows(parts []*syntax.Regexp) float64 {
 			p *= min(1, sieve.Rarity(string(n.Rune)))
 		case syntax.OpCharClass:
 			share := 0.0
-			for c := range sieve.Share {
-				if inClass(n.Rune, rune(c)) {
-					share += sieve.Share[c]
+			for i := 0; i+1 < len(n.Rune); i += 2 {
+				for r := n.Rune[i]; r <= min(n.Rune[i+1], 0xff); r++ {
+					share += sieve.Share[r]
 				}
 			}
 			p *= min(1, share)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A record that goes on over several lines is put together up to these bounds.
@@ -170,11 +171,11 @@ func (c *blocks) after(at int, first line) (l line, ok, end bool) {
 func (c *blocks) unfinished() int {
 	start := len(c.data)
 	for n := 0; start > 0 && n < maxBlockLines; n++ {
-		l := lineAt(c.data, start-1)
-		if len(c.data)-l.start > maxBlockBytes {
+		before := bytes.LastIndexByte(c.data[:start-1], '\n') + 1
+		if len(c.data)-before > maxBlockBytes {
 			break
 		}
-		start = l.start
+		start = before
 	}
 	type state struct{ depth, since int }
 	streams := map[string]*state{}
@@ -215,22 +216,49 @@ func (c *blocks) unfinished() int {
 }
 
 // plainEnd returns the end of the line at data[at] if the line is surely a record
-// of its own without a stream, that opens nothing: an access line that begins
-// with an address, or one that begins with a date, a time and a comma. It
-// returns 0 for all others.
+// of its own without a stream, that leaves nothing open: an access line that
+// begins with an address, one that begins with a date, a time and a comma, or
+// one flat object. It returns 0 for all others.
 func plainEnd(data []byte, at int) int {
 	n := bytes.IndexByte(data[at:], '\n')
-	if n < 0 {
+	if n <= 20 {
 		return 0
 	}
 	raw := data[at : at+n]
-	dated := n > 20 && raw[4] == '-' && raw[10] == ' ' && raw[19] == ','
-	address := n > 20 && (raw[1] == '.' || raw[2] == '.' || raw[3] == '.') && raw[4] != '-'
-	if !dated && !address || raw[0] < '0' || raw[0] > '9' || bytes.IndexByte(raw, '{') >= 0 || bytes.IndexByte(raw, '}') >= 0 ||
-		bytes.IndexByte(raw, 0x1b) >= 0 || bytes.Contains(raw, []byte("[39m")) || bytes.Contains(raw, []byte("[0m")) || mayBeTagged(string(raw[:min(n, 208)])) {
+	if bytes.IndexByte(raw, 0x1b) >= 0 || bytes.Contains(raw, []byte("[39m")) || bytes.Contains(raw, []byte("[0m")) {
+		return 0
+	}
+	plain := false
+	switch {
+	case raw[0] == '{':
+		plain = flatRecord(raw)
+	case raw[0] >= '0' && raw[0] <= '9' && bytes.IndexByte(raw, '{') < 0 && bytes.IndexByte(raw, '}') < 0:
+		dated := raw[4] == '-' && raw[10] == ' ' && raw[19] == ','
+		address := (raw[1] == '.' || raw[2] == '.' || raw[3] == '.') && raw[4] != '-'
+		plain = (dated || address) && !mayBeTagged(string(raw[:min(n, 208)]))
+	}
+	if !plain {
 		return 0
 	}
 	return at + n + 1
+}
+
+// flatRecord tells whether a line is one object without another one in it, and
+// is no collector's record of a line of an object that is printed over several.
+func flatRecord(raw []byte) bool {
+	if raw[len(raw)-1] != '}' || bytes.HasPrefix(raw, []byte(`{"log":"`)) || bytes.IndexByte(raw[1:], '{') >= 0 || bytes.IndexByte(raw, '}') < len(raw)-1 || !utf8.Valid(raw) {
+		return false
+	}
+	for _, key := range recordKeys {
+		// Such a line would begin with a space or a bracket.
+		if i := bytes.Index(raw, []byte(key)); i >= 0 {
+			v := bytes.TrimLeft(raw[i+len(key):], " \t:")
+			if len(v) < 2 || v[0] == '"' && bytes.IndexByte([]byte(" \t]\\"), v[1]) >= 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // partialDepth marks a stream whose last line was only a part.

@@ -2,22 +2,30 @@ package scanner
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
 )
 
-// A file is a rules file, compiled.
+// A file is a rules file. What its rules are run with is compiled when the first
+// block has one of its anchors: most families are never met.
 type file struct {
-	src       *rules.File
-	cat       *codes.Catalogue
+	src     *rules.File
+	cat     *codes.Catalogue
+	anchors []anchor
+	compile sync.Once
+	*program
+}
+
+// A program is a file, compiled.
+type program struct {
 	words     []word
 	shapes    []pattern
 	sentences []sentence
 	fields    []pattern
 	rules     []rule
 	look      *patterns
-	gate      int  // the group of everything that a rule or a sentence needs
 	failures  bool // it has words for failure: where none of them is, nothing went wrong
 }
 
@@ -29,65 +37,64 @@ type word struct {
 type rule struct {
 	*rules.Rule
 	pattern
-	anchors            []anchor
 	code, symbol, text int // group numbers, -1 for none
 }
 
-func compileFile(f *rules.File, cat *codes.Catalogue, look *patterns) (*file, []rules.Problem) {
-	cf := &file{src: f, cat: cat, look: look, fields: compileFields(f, look)}
+// newFile finds out what the prefilter must look for. bit stands for the file.
+func newFile(f *rules.File, cat *codes.Catalogue, bit fileSet) (*file, []rules.Problem) {
+	cf := &file{src: f, cat: cat}
 	var problems []rules.Problem
-	for _, w := range f.Words {
-		if p, ok := look.add(w.Regex); ok {
-			cf.words = append(cf.words, word{w, p})
-			cf.failures = cf.failures || w.Proof == "failure"
-		}
-	}
-	for _, s := range f.Shapes {
-		cf.shapes = append(cf.shapes, look.addAll([]string{s.Regex})...)
-	}
-	for _, s := range f.Sentences {
-		cf.sentences = append(cf.sentences, newSentence(s, look))
-	}
-	// The longest sentence that fits is meant: "not in group or chatroom" is
-	// the start of another one.
-	slices.SortStableFunc(cf.sentences, func(a, b sentence) int { return len(b.text) - len(a.text) })
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		p, ok := look.add(r.Regex)
-		if !ok {
-			continue // rules.Parse has said why
-		}
-		anchors := anchorsOf(r.Regex)
-		if len(anchors) == 0 {
+		anchors, ok := anchorsOf(r.Regex)
+		if ok && len(anchors) == 0 {
 			problems = append(problems, rules.Problem{File: f.Name, Line: f.LineOf("id: " + r.ID),
 				What: "rule " + r.ID + " has no literal that every match must contain", Snippet: r.Regex,
 				Hint: "put a word into the regex that is not optional; without one every line of every file would be tried"})
-			continue
 		}
-		cf.rules = append(cf.rules, rule{r, p, inEncodings(anchors), p.SubexpIndex("code"), p.SubexpIndex("symbol"), p.SubexpIndex("message")})
+		cf.anchors = append(cf.anchors, inEncodings(anchors)...)
 	}
-	cf.gate = look.group(cf.anchored())
+	for _, s := range f.Sentences {
+		cf.anchors = append(cf.anchors, inEncodings([]anchor{sentenceAnchor(s.Text)})...)
+	}
+	for i := range cf.anchors {
+		cf.anchors[i].file = bit
+	}
 	return cf, problems
 }
 
-// anchored returns the literals of the file's anchors.
-func (f *file) anchored() (lits []string) {
-	for _, a := range f.anchors() {
-		lits = append(lits, a.lit)
-	}
-	slices.Sort(lits)
-	return slices.Compact(lits)
+// ready compiles the file, once.
+func (f *file) ready() *file {
+	f.compile.Do(func() { f.program = compile(f.src) })
+	return f
 }
 
-// anchors are what the prefilter looks for.
-func (f *file) anchors() (list []anchor) {
-	for _, r := range f.rules {
-		list = append(list, r.anchors...)
+func compile(f *rules.File) *program {
+	p := &program{look: &patterns{}}
+	for _, w := range f.Words {
+		if x, ok := p.look.add(w.Regex); ok {
+			p.words = append(p.words, word{w, x})
+			p.failures = p.failures || w.Proof == "failure"
+		}
 	}
-	for _, s := range f.sentences {
-		list = append(list, s.anchors...)
+	for _, s := range f.Shapes {
+		p.shapes = append(p.shapes, p.look.addAll([]string{s.Regex})...)
 	}
-	return list
+	for _, s := range f.Sentences {
+		p.sentences = append(p.sentences, newSentence(s, p.look))
+	}
+	// The longest sentence that fits is meant: "not in group or chatroom" is
+	// the start of another one.
+	slices.SortStableFunc(p.sentences, func(a, b sentence) int { return len(b.text) - len(a.text) })
+	p.fields = compileFields(f, p.look)
+	for i := range f.Rules {
+		r := &f.Rules[i]
+		if x, ok := p.look.add(r.Regex); ok { // else rules.Parse has said why
+			p.rules = append(p.rules, rule{r, x, x.SubexpIndex("code"), x.SubexpIndex("symbol"), x.SubexpIndex("message")})
+		}
+	}
+	p.look.compile()
+	return p
 }
 
 func compileFields(f *rules.File, look *patterns) (list []pattern) {
@@ -115,9 +122,10 @@ func (f *file) codeOf(symbol string) string {
 // meant returns the longest sentence that a text is and that stands for the
 // code.
 func (f *file) meant(text, code string) *sentence {
+	said := newSaying(text)
 	for i := range f.sentences {
 		s := &f.sentences[i]
-		if slices.Contains(s.codes, code) && s.is(text) {
+		if slices.Contains(s.codes, code) && s.is(said) {
 			return s
 		}
 	}

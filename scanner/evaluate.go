@@ -11,28 +11,41 @@ const (
 	dumpSymbols = 3  // a block with more symbols than these is a printed table
 )
 
-// evaluate runs the rules over a block; nil when none of them matches.
-func (s *Scanner) evaluate(b *block) *Block {
+// evaluate runs the rules of some files over a block; nil when none of them
+// matches.
+func (s *Scanner) evaluate(b *block, files fileSet) *Block {
 	text := b.text()
 	out := &Block{Start: b.start(), End: b.end(), Text: text, When: b.lines[0].when}
 	for _, l := range b.lines {
 		out.Decoded = out.Decoded || l.decoded
 	}
 	out.Partial = b.lines[len(b.lines)-1].partial
-	seen := s.look.look(text)
-	defer seen.close()
-	for _, f := range s.files {
-		if seen.may(f.gate) {
-			out.Matches = append(out.Matches, f.matches(text, seen)...)
+	for i, f := range s.files {
+		if files&fileBit(i) != 0 {
+			out.Matches = append(out.Matches, f.ready().found(text)...)
 		}
 	}
 	if out.Matches = hang(out.Matches); len(out.Matches) == 0 {
 		return nil
 	}
-	for i := range out.Matches {
-		s.capture(&out.Matches[i], text, seen)
-	}
+	s.capture(out.Matches, text)
 	return out
+}
+
+// found finds the codes of one file's families in a block's text, with what the
+// file captures beside them.
+func (f *file) found(text string) []Match {
+	seen := f.look.look(text)
+	defer seen.close()
+	list := f.matches(text, seen)
+	if plain := decoded(text); len(list) > 0 && plain != text {
+		seen := f.look.look(plain)
+		defer seen.close()
+		captureAll(list, f.fields, plain, seen)
+	} else if len(list) > 0 {
+		captureAll(list, f.fields, text, seen)
+	}
+	return list
 }
 
 // hang makes what a server answered the cause of the error that an SDK made of
@@ -84,6 +97,9 @@ type candidate struct {
 }
 
 func (c *candidate) prove(basis string) {
+	if c.basis == nil {
+		c.basis = make([]string, 0, 4)
+	}
 	if !slices.Contains(c.basis, basis) {
 		c.basis = append(c.basis, basis)
 	}
@@ -240,32 +256,41 @@ func inside(own []*candidate, objs []object, pos int) bool {
 
 // objectCandidates finds numbers that are the value of a key of an object.
 func (f *file) objectCandidates(text string, seen sight, objs []object, t tags) (own []*candidate) {
-	byObject := map[int]*candidate{}
+	var byObject []*candidate // also those that are not meant so
 	for i := range f.rules {
 		r := &f.rules[i]
 		if r.Object == nil || !seen.May(r.id) {
 			continue
 		}
-		for _, m := range seen.all(r.id) {
+		seen.Each(r.id, maxMatches, func(m []int) {
 			c := &candidate{rule: r, code: text[m[2*r.code]:m[2*r.code+1]], evidence: text[m[0]:m[1]], pos: m[0], end: m[1], obj: -1}
 			key := keyStart(text, m[0], m[2*r.code])
 			if obj, _ := enclosing(objs, key); obj >= 0 {
-				if byObject[obj] != nil {
-					continue
+				if ofObject(byObject, obj) != nil {
+					return
 				}
 				c.obj = obj
-				byObject[obj] = c
+				byObject = append(byObject, c)
 				f.describe(text, objs, c)
 			} else if !f.flat(text, key, c) {
-				continue
+				return
 			}
-			if r.Needs == "failure" && !c.meantSo(t) {
-				continue
+			if r.Needs != "failure" || c.meantSo(t) {
+				own = append(own, c)
 			}
-			own = append(own, c)
-		}
+		})
 	}
 	return f.nest(objs, own, byObject)
+}
+
+// ofObject returns the candidate that is an object's, or nil.
+func ofObject(list []*candidate, obj int) *candidate {
+	for _, c := range list {
+		if c.obj == obj {
+			return c
+		}
+	}
+	return nil
 }
 
 // keyStart returns where the key of a match begins: its quote or first letter.
@@ -336,7 +361,10 @@ func (c *candidate) meantSo(t tags) bool {
 }
 
 // nest makes a candidate that hangs inside another one its cause.
-func (f *file) nest(objs []object, own []*candidate, byObject map[int]*candidate) (outer []*candidate) {
+func (f *file) nest(objs []object, own, byObject []*candidate) (outer []*candidate) {
+	if len(byObject) < 2 {
+		return own
+	}
 	for _, c := range own {
 		up, key := above(objs, c.obj, byObject)
 		if up == nil {
@@ -352,12 +380,12 @@ func (f *file) nest(objs []object, own []*candidate, byObject map[int]*candidate
 
 // above returns the nearest candidate around an object and the key under which
 // the object hangs in it.
-func above(objs []object, obj int, byObject map[int]*candidate) (*candidate, string) {
+func above(objs []object, obj int, byObject []*candidate) (*candidate, string) {
 	if obj < 0 {
 		return nil, ""
 	}
 	for o := obj; objs[o].parent >= 0; o = objs[o].parent {
-		if c := byObject[objs[o].parent]; c != nil {
+		if c := ofObject(byObject, objs[o].parent); c != nil {
 			return c, objs[o].key
 		}
 	}
@@ -374,12 +402,12 @@ func (f *file) plainCandidates(text string, seen sight, own []*candidate, t tags
 		if r.Object != nil || !seen.May(r.id) {
 			continue
 		}
-		for _, m := range seen.all(r.id) {
+		seen.Each(r.id, maxMatches, func(m []int) {
 			c := &candidate{rule: r, evidence: text[m[0]:m[1]], pos: m[0], end: m[1], obj: -1}
 			if r.symbol >= 0 && m[2*r.symbol] >= 0 {
 				c.symbol = text[m[2*r.symbol]:m[2*r.symbol+1]]
 				if c.code = f.codeOf(c.symbol); c.code == "" {
-					continue
+					return
 				}
 				symbols[c.symbol] = true
 			} else if r.code >= 0 && m[2*r.code] >= 0 {
@@ -388,11 +416,10 @@ func (f *file) plainCandidates(text string, seen sight, own []*candidate, t tags
 			if r.text >= 0 && m[2*r.text] >= 0 {
 				c.text = unescape(text[m[2*r.text]:m[2*r.text+1]])
 			}
-			if !f.holds(c, t) {
-				continue
+			if f.holds(c, t) {
+				plain = append(plain, c)
 			}
-			plain = append(plain, c)
-		}
+		})
 	}
 	for _, c := range plain {
 		if c.symbol != "" && len(symbols) > dumpSymbols {

@@ -62,10 +62,9 @@ func (l *line) unwrap(raw string) {
 	case c == '{':
 		l.record(raw)
 	case c >= '0' && c <= '9':
-		if l.cri(raw) || l.prefixed(raw, syslogLine) || slices.ContainsFunc(logcatLines, func(form *regex.Regexp) bool { return l.prefixed(raw, form) }) {
-			return
+		if !l.dated(raw) {
+			l.wrapped(raw)
 		}
-		l.wrapped(raw)
 	case c == '<':
 		if !l.prefixed(raw, syslogLine) {
 			l.prefixed(raw, syslog5424)
@@ -77,6 +76,17 @@ func (l *line) unwrap(raw string) {
 	case c >= 'a' && c <= 'z' || c == '[':
 		l.wrapped(raw)
 	}
+}
+
+// dated takes off what begins with a date; false when it is nothing of the kind.
+func (l *line) dated(raw string) bool {
+	if len(raw) > 10 && raw[10] == 'T' {
+		return l.cri(raw) || l.prefixed(raw, syslogLine)
+	}
+	if len(raw) > 10 && (raw[5] == ' ' || raw[10] == ' ') {
+		return slices.ContainsFunc(logcatLines, func(form *regex.Regexp) bool { return l.prefixed(raw, form) })
+	}
+	return false
 }
 
 // docker reads a line of a json-file log: {"log":"…\n","stream":"…","time":"…"}.
@@ -260,20 +270,22 @@ func isWord(r rune) bool {
 func unpercent(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
+	start := 0 // of what is not written yet
 	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '+':
+		switch s[i] {
+		case '+':
+			b.WriteString(s[start:i])
 			b.WriteByte(' ')
-		case s[i] == '%':
+			start = i + 1
+		case '%':
 			if r, ok := hex(s, i+1, 2); ok && !isWord(r) {
+				b.WriteString(s[start:i])
 				b.WriteByte(byte(r))
 				i += 2
-				continue
+				start = i + 1
 			}
-			b.WriteByte('%')
-		default:
-			b.WriteByte(s[i])
 		}
 	}
+	b.WriteString(s[start:])
 	return b.String()
 }

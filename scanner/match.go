@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
 )
 
@@ -64,8 +63,9 @@ func (f *file) begun(text, code string) bool {
 
 // other returns a sentence of the table that a text is.
 func (f *file) other(text string) *sentence {
+	said := newSaying(text)
 	for i := range f.sentences {
-		if f.sentences[i].is(text) {
+		if f.sentences[i].is(said) {
 			return &f.sentences[i]
 		}
 	}
@@ -129,11 +129,10 @@ func (f *file) sentenceRule() *rules.Rule {
 // the same number is also a status; "" elsewhere.
 func (f *file) errorSymbol(code string) string {
 	for _, id := range f.src.Families {
-		list := f.cat.Lookup(id, code)
-		if !slices.ContainsFunc(list, func(e *codes.Entry) bool { return e.Status }) {
+		if !f.cat.HasStatus(id, code) {
 			continue
 		}
-		for _, e := range list {
+		for _, e := range f.cat.Lookup(id, code) {
 			if !e.Status {
 				return e.Symbol
 			}
@@ -152,35 +151,45 @@ func (f *file) order(t tags) (families []string, proved bool) {
 	return families, len(t.families) == 1 || len(families) == 1
 }
 
-// capture fills in the fields that stand beside the code.
-func (s *Scanner) capture(m *Match, text string, seen sight) {
-	m.Fields = map[string]string{}
+// decoded is the text in which fields are looked for.
+func decoded(text string) string {
 	plain := unescape(text)
 	if strings.Contains(plain, "%22") {
 		plain = unpercent(plain)
 	}
-	if plain != text {
-		seen = s.look.look(plain)
-		defer seen.close()
-	}
-	for _, f := range s.files {
-		if f.src == m.Rule.File {
-			captureAll(m.Fields, f.fields, plain, seen)
-		}
-	}
-	captureAll(m.Fields, s.fields, plain, seen)
+	return plain
 }
 
-func captureAll(into map[string]string, list []pattern, text string, seen sight) {
+// capture adds to the fields of a block's matches those that any program prints.
+func (s *Scanner) capture(list []Match, text string) {
+	plain := decoded(text)
+	seen := s.look.look(plain)
+	defer seen.close()
+	captureAll(list, s.fields, plain, seen)
+}
+
+// captureAll fills in the fields that stand beside the codes; what a match has
+// already, stays.
+func captureAll(into []Match, list []pattern, text string, seen sight) {
+	for i := range into {
+		if into[i].Fields == nil {
+			into[i].Fields = map[string]string{}
+		}
+	}
 	for i := range list {
 		p := &list[i]
-		m := seen.Find(p.id, 0)
-		if m == nil {
+		found := seen.Find(p.id, 0)
+		if found == nil {
 			continue
 		}
 		for i, name := range p.SubexpNames() {
-			if name != "" && m[2*i] < m[2*i+1] && into[name] == "" {
-				into[name] = text[m[2*i]:m[2*i+1]]
+			if name == "" || found[2*i] >= found[2*i+1] {
+				continue
+			}
+			for j := range into {
+				if into[j].Fields[name] == "" {
+					into[j].Fields[name] = text[found[2*i]:found[2*i+1]]
+				}
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package scanner
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/imwatch/imwatch/scanner/regex"
@@ -80,12 +79,6 @@ func (s sight) may(group int) bool { return s.May(len(s.of.list) + group) }
 func (s sight) objects(text string) []object {
 	s.objs = objectsIn(text, s.objs)
 	return s.objs
-}
-
-// all returns the matches of a pattern, in order.
-func (s sight) all(id int) (list [][]int) {
-	s.Each(id, maxMatches, func(m []int) { list = append(list, slices.Clone(m)) })
-	return list
 }
 
 // submatches returns the texts of the first match's groups; nil when there is no

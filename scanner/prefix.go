@@ -44,7 +44,7 @@ func mayBeTagged(raw string) bool {
 		return true
 	}
 	space := strings.IndexByte(raw[:min(len(raw), 208)], ' ')
-	return space > 6 && raw[space-6] == '-'
+	return space > 6 && raw[space-6] == '-' && strings.IndexByte(raw[space-5:space], '-') < 0 // and not a date
 }
 
 // cut takes one prefix off and returns what is behind it.

@@ -21,7 +21,7 @@ import (
 type Scanner struct {
 	files  []*file
 	fields []pattern // of files without a family: captured beside any code
-	look   *patterns
+	look   *patterns // of these
 	search *searcher
 }
 
@@ -76,16 +76,16 @@ func (in *Inner) String() string {
 func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
 	s := &Scanner{look: &patterns{}}
 	var problems []rules.Problem
-	anchors := []anchor{{lit: " stdout P "}, {lit: " stderr P "}}
+	anchors := []anchor{{lit: " stdout P ", ends: allWords}, {lit: " stderr P ", ends: allWords}}
 	for _, f := range set.Files {
 		if len(f.Families) == 0 {
 			s.fields = append(s.fields, compileFields(f, s.look)...)
 			continue
 		}
-		cf, ps := compileFile(f, cat, s.look)
+		cf, ps := newFile(f, cat, fileBit(len(s.files)))
 		problems = append(problems, ps...)
 		s.files = append(s.files, cf)
-		anchors = append(anchors, cf.anchors()...)
+		anchors = append(anchors, cf.anchors...)
 	}
 	s.look.compile()
 	s.search = newSearcher(anchors)
@@ -127,7 +127,8 @@ func inEncodings(anchors []anchor) []anchor {
 		}
 		for _, lit := range forms {
 			if lit != "" {
-				out = append(out, anchor{lit, a.head, a.edge, a.tail})
+				a.lit = lit
+				out = append(out, a)
 			}
 		}
 	}
@@ -139,19 +140,27 @@ func inEncodings(anchors []anchor) []anchor {
 // how many bytes it is done with; the rest may go on behind the data and must
 // be offered again with more. With final it is done with all of it.
 func (s *Scanner) Scan(data []byte, final bool, emit func(*Block)) (consumed int) {
-	return s.scan(data, final, s.candidates, emit)
+	return s.scan(data, final, filter{s.candidates, s.filesOf}, emit)
+}
+
+// A filter says what need not be looked at.
+type filter struct {
+	// candidates calls visit with a place in each line that must be looked at, in
+	// order; visit returns where to go on.
+	candidates func(data []byte, visit func(int) int)
+	// files returns the files whose rules must be shown a block.
+	files func(data []byte, b *block) fileSet
 }
 
 // scan is Scan with the prefilter as a parameter, so that a test can hold it
-// against a loop over all lines. candidates calls visit with a place in each
-// line that must be looked at, in order; visit returns where to go on.
-func (s *Scanner) scan(data []byte, final bool, candidates func([]byte, func(int) int), emit func(*Block)) int {
+// against a loop over all lines and rules.
+func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) int {
 	c := blocks{data: data, done: map[int]bool{}}
 	var found []block
-	candidates(data, func(hit int) int {
+	need.candidates(data, func(hit int) int {
 		b, next := c.take(hit)
-		if b != nil {
-			found = append(found, *b)
+		if len(b.lines) > 0 {
+			found = append(found, b)
 		}
 		return next
 	})
@@ -162,7 +171,7 @@ func (s *Scanner) scan(data []byte, final bool, candidates func([]byte, func(int
 	slices.SortStableFunc(found, func(a, b block) int { return a.start() - b.start() })
 	for i := range found {
 		if found[i].end() <= hold {
-			if b := s.evaluate(&found[i]); b != nil {
+			if b := s.evaluate(&found[i], need.files(data, &found[i])); b != nil {
 				emit(b)
 			}
 		}
@@ -170,21 +179,22 @@ func (s *Scanner) scan(data []byte, final bool, candidates func([]byte, func(int
 	return hold
 }
 
-// take makes the block around a hit, unless the line belongs to one already.
-func (c *blocks) take(hit int) (b *block, next int) {
+// take makes the block around a hit; an empty one where the line belongs to one
+// already.
+func (c *blocks) take(hit int) (b block, next int) {
 	start := bytes.LastIndexByte(c.data[:hit], '\n') + 1
 	next = len(c.data)
 	if n := bytes.IndexByte(c.data[hit:], '\n'); n >= 0 {
 		next = hit + n + 1
 	}
 	if c.done[start] {
-		return nil, next
+		return b, next
 	}
-	blk := c.around(hit)
-	for _, l := range blk.lines {
-		c.done[l.start] = true
+	b = c.around(hit)
+	for i := range b.lines {
+		c.done[b.lines[i].start] = true
 	}
-	return &blk, next
+	return b, next
 }
 
 // settle moves the place up to which everything is finished before every block
@@ -224,6 +234,15 @@ func (s *Scanner) candidates(data []byte, visit func(int) int) {
 		at = visit(max(long, at))
 		long = nextLong(data, at)
 	}
+}
+
+// filesOf returns the files of which an anchor fits somewhere in a block; all for
+// one that a container runtime may have split within an anchor.
+func (s *Scanner) filesOf(data []byte, b *block) fileSet {
+	if b.lines[0].contained && len(b.lines) > 1 {
+		return allFiles
+	}
+	return s.search.files(data, b.start(), b.end())
 }
 
 // Docker splits what a program prints after 16 KiB.

@@ -22,15 +22,18 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// everyLine is the loop that the prefilter saves.
-func everyLine(data []byte, visit func(int) int) {
-	for at := 0; at < len(data); {
-		at = visit(at)
-	}
+// everything is the loop that the prefilter saves: all rules on every line.
+var everything = filter{
+	func(data []byte, visit func(int) int) {
+		for at := 0; at < len(data); {
+			at = visit(at)
+		}
+	},
+	func([]byte, *block) fileSet { return allFiles },
 }
 
 // found prints what a scan finds, offering the data in pieces of the given sizes.
-func found(s *Scanner, data []byte, candidates func([]byte, func(int) int), sizes func() int) string {
+func found(s *Scanner, data []byte, need filter, sizes func() int) string {
 	var out strings.Builder
 	base := 0
 	emit := func(b *Block) {
@@ -46,7 +49,7 @@ func found(s *Scanner, data []byte, candidates func([]byte, func(int) int), size
 			end += bytes.IndexByte(data[end:], '\n') + 1
 		}
 		for {
-			n := s.scan(data[base:end], end == len(data), candidates, emit)
+			n := s.scan(data[base:end], end == len(data), need, emit)
 			if n > 0 || end == len(data) {
 				base += n
 				break
@@ -63,12 +66,13 @@ func agree(t *testing.T, s *Scanner, data []byte, seed uint64) {
 		data = append(data, '\n')
 	}
 	whole := func() int { return len(data) }
-	want := found(s, data, everyLine, whole)
-	if got := found(s, data, s.candidates, whole); got != want {
+	want := found(s, data, everything, whole)
+	prefilter := filter{s.candidates, s.filesOf}
+	if got := found(s, data, prefilter, whole); got != want {
 		t.Fatalf("the prefilter changes what is found:\n%s\nwithout it:\n%s\ndata %q", got, want, data)
 	}
 	r := rand.New(rand.NewPCG(seed, 1))
-	if got := found(s, data, s.candidates, func() int { return r.IntN(200) }); got != want {
+	if got := found(s, data, prefilter, func() int { return r.IntN(200) }); got != want {
 		t.Fatalf("pieces (seed %d) change what is found:\n%s\nwhole:\n%s\ndata %q", seed, got, want, data)
 	}
 }
@@ -93,7 +97,8 @@ func labelled(t testing.TB) (list []string) {
 }
 
 // TestPrefilter holds the prefilter and any cutting of the data against the
-// naive loop, over every shape behind every wrapper, the labelled lines and what real SDKs printed.
+// naive loop, over every shape behind every wrapper, the rules' own lines, the
+// labelled ones and what real SDKs printed.
 func TestPrefilter(t *testing.T) {
 	s := builtIn(t)
 	for _, shape := range shapes {
@@ -103,6 +108,19 @@ func TestPrefilter(t *testing.T) {
 				data = "before\n" + data
 			}
 			agree(t, s, []byte(data), uint64(i))
+		}
+	}
+	for _, f := range s.files { // every rule's own lines
+		for _, r := range f.src.Rules {
+			for i, e := range rules.Examples(r.Match) {
+				w := wrappers[(i+len(e.Text))%len(wrappers)]
+				if data := w.wrap(e.Text) + "\nbehind\n"; strings.HasPrefix(w.name, "docker") {
+					agree(t, s, []byte(data), uint64(i))
+				} else {
+					agree(t, s, []byte("before\n"+data), uint64(i))
+				}
+				agree(t, s, []byte("before\n"+e.Text+"\nbehind\n"), uint64(i))
+			}
 		}
 	}
 	for i, line := range labelled(t) {

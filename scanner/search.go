@@ -46,15 +46,46 @@ func (s *searcher) each(data []byte, visit func(int) int) {
 	}
 }
 
-// hit returns where an anchor begins that has its window at data[at] and fits
+// hit returns where an anchor begins that has its window at data[place] and fits
 // there, or -1.
-func (s *searcher) hit(data []byte, at int) int {
-	for h := s.First(data, at); h.OK(); h = s.Next(data, h) {
-		for i := range s.looks[h.Literal] {
-			if s.looks[h.Literal][i].fits(data, h.At, len(s.Literals[h.Literal])) {
-				return h.At
+func (s *searcher) hit(data []byte, place int) int {
+	for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
+		behind := at + len(s.Literals[lit])
+		looks := s.looks[lit]
+		for i := range looks {
+			if looks[i].fits(data, at, behind) {
+				return at
 			}
 		}
 	}
 	return -1
+}
+
+// A fileSet is a set of rules files, a bit for each; those beyond share the last one.
+type fileSet uint64
+
+const allFiles = ^fileSet(0)
+
+func fileBit(i int) fileSet { return 1 << min(i, 63) }
+
+// files returns the files of which an anchor fits in data[start:end]: no other
+// one has a rule that finds anything there.
+func (s *searcher) files(data []byte, start, end int) (set fileSet) {
+	var places [sieve.MaxPlaces]uint32
+	data = data[start:min(len(data), end+sieve.Beyond)] // so that all of it is sifted fast
+	for from := 0; from < end-start; {
+		n, next := s.Sift(data[from:], &places)
+		for _, p := range places[:n] {
+			place := from + int(p)
+			for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
+				for i := range s.looks[lit] {
+					if a := &s.looks[lit][i]; a.file&^set != 0 && a.fits(data, at, at+len(s.Literals[lit])) {
+						set |= a.file
+					}
+				}
+			}
+		}
+		from += next
+	}
+	return set
 }

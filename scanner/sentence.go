@@ -16,22 +16,26 @@ type sentence struct {
 	alone  bool
 	common bool
 
-	anchors []anchor
-	group   int
+	group int
 }
 
 func newSentence(r rules.Sentence, look *patterns) sentence {
-	return sentence{text: r.Text, codes: r.Codes, alone: r.Alone, common: r.Common,
-		anchors: inEncodings([]anchor{sentenceAnchor(r.Text)}), group: look.group([]string{r.Text})}
+	return sentence{text: r.Text, codes: r.Codes, alone: r.Alone, common: r.Common, group: look.group([]string{r.Text})}
 }
+
+// A saying is the text of an error object, and the same without what can stand
+// behind a sentence.
+type saying struct{ text, trimmed string }
+
+func newSaying(text string) saying { return saying{text, strings.TrimRight(text, ".!。 ")} }
 
 // is tells whether the text of an error object is the sentence: it ends with it,
 // as loggers put their own words before.
-func (s *sentence) is(text string) bool {
+func (s *sentence) is(said saying) bool {
 	if s.alone {
-		return strings.Contains(text, s.text)
+		return strings.Contains(said.text, s.text)
 	}
-	return strings.HasSuffix(strings.TrimRight(text, ".!。 "), s.text)
+	return strings.HasSuffix(said.trimmed, s.text)
 }
 
 // Before a sentence, an app may print the number in words of its own.

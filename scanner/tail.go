@@ -11,9 +11,12 @@ import (
 // string, percent-encoded, over several lines. It may say yes too often, never
 // no where the rule would match. It is a lazily built automaton over bytes.
 type tail struct {
+	parts  []*syntax.Regexp // of the regex, behind the literal
+	before lastChar         // the literal's last one
+	first  atomic.Pointer[tailState]
+
 	insts []syntax.Inst
-	wide  uint64 // instructions that can match a rune beyond ASCII
-	first *tailState
+	wide  instSet // instructions that can match a rune beyond ASCII
 
 	mu     sync.Mutex
 	states map[tailKey]*tailState
@@ -22,10 +25,21 @@ type tail struct {
 // A tailKey is what has been read: the instructions the regex may be at, and
 // what an escape still needs.
 type tailKey struct {
-	set    uint64
+	set    instSet
 	before lastChar
 	mode   tailMode
 	nibble uint8 // of a percent-encoded character
+}
+
+// An instSet is a set of a regex's instructions.
+type instSet [maxTailInsts / 64]uint64
+
+func (s *instSet) add(pc uint32)      { s[pc>>6] |= 1 << (pc & 63) }
+func (s *instSet) has(pc uint32) bool { return s[pc>>6]&(1<<(pc&63)) != 0 }
+func (s *instSet) join(o instSet) {
+	for i := range s {
+		s[i] |= o[i]
+	}
 }
 
 // lastChar is what was read last, for word boundaries.
@@ -56,25 +70,40 @@ type tailState struct {
 var tailYes, tailNo = new(tailState), new(tailState)
 
 const (
-	maxTailInsts  = 64 // of a regex; what is behind them is not looked at
+	maxTailInsts  = 256 // of a regex; what is behind them is not looked at
 	maxTailStates = 96
 	maxTailBytes  = 96
 )
 
-// newTail compiles the tail of a regex; nil when it says nothing.
-func newTail(re *syntax.Regexp, before lastChar) *tail {
-	prog, err := syntax.Compile(re)
-	if err != nil || len(prog.Inst) > maxTailInsts {
-		return nil
+// start compiles the tail, when it is first asked, and returns where it begins.
+func (t *tail) start() *tailState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.first.Load(); s != nil {
+		return s
 	}
-	t := &tail{insts: prog.Inst, states: map[tailKey]*tailState{}}
-	for i, in := range prog.Inst {
-		if consumes(in.Op) && (in.Op != syntax.InstRune1 || in.Rune[0] >= 0x80) && beyondASCII(&prog.Inst[i]) {
-			t.wide |= 1 << i
+	// Of what is too long for a tail, its beginning.
+	for n := len(t.parts); n > 0; n-- {
+		prog, err := syntax.Compile(&syntax.Regexp{Op: syntax.OpConcat, Sub: t.parts[:n]})
+		if err == nil && len(prog.Inst) <= maxTailInsts {
+			t.first.Store(t.compile(prog))
+			return t.first.Load()
 		}
 	}
-	t.first = t.state(tailKey{set: 1 << prog.Start, before: before})
-	return t
+	t.first.Store(tailYes)
+	return tailYes
+}
+
+func (t *tail) compile(prog *syntax.Prog) *tailState {
+	t.insts, t.states = prog.Inst, map[tailKey]*tailState{}
+	for i, in := range prog.Inst {
+		if consumes(in.Op) && (in.Op != syntax.InstRune1 || in.Rune[0] >= 0x80) && beyondASCII(&prog.Inst[i]) {
+			t.wide.add(uint32(i))
+		}
+	}
+	first := tailKey{before: t.before}
+	first.set.add(uint32(prog.Start))
+	return t.state(first)
 }
 
 func consumes(op syntax.InstOp) bool { return op >= syntax.InstRune && op <= syntax.InstRuneAnyNotNL }
@@ -96,14 +125,14 @@ func beyondASCII(in *syntax.Inst) bool {
 
 // fits tells whether data[at:] can be the tail.
 func (t *tail) fits(data []byte, at int) bool {
-	s := t.first
-	for end := min(len(data), at+maxTailBytes); at < end; at++ {
+	s := t.first.Load()
+	if s == nil {
+		s = t.start()
+	}
+	for end := min(len(data), at+maxTailBytes); at < end && s != tailYes; at++ {
 		next := s.next[data[at]].Load()
 		if next == nil {
 			next = t.build(s, data[at])
-		}
-		if next == tailYes {
-			return true
 		}
 		if next == tailNo {
 			return false
@@ -123,7 +152,7 @@ func (t *tail) build(s *tailState, b byte) *tailState {
 
 // state returns the state of a key; t.mu is held.
 func (t *tail) state(k tailKey) *tailState {
-	if k.set == 0 {
+	if k.set == (instSet{}) {
 		return tailNo
 	}
 	if s := t.states[k]; s != nil {
@@ -171,13 +200,15 @@ func (t *tail) read(k tailKey, b byte) *tailState {
 	case yes || b == '#' || b == '&' || b == 0x1b || b == '^' || b == '[' || b == 0xe2:
 		return tailYes // a system logger's newline, an entity, a colour begin so
 	case b == '"' && k.mode == afterQuote:
-		return t.state(tailKey{set: set | k.set, before: last})
+		set.join(k.set)
+		return t.state(tailKey{set: set, before: last})
 	case b == '"':
 		return t.state(tailKey{set: set, before: last, mode: afterQuote})
 	case b == '\\':
 		// What the escape stands for is read next, or the backslash itself was.
-		return t.state(tailKey{set: set | k.set, before: either, mode: backslash})
-	case b == '%' && set == 0:
+		set.join(k.set)
+		return t.state(tailKey{set: set, before: either, mode: backslash})
+	case b == '%' && set == (instSet{}):
 		return t.state(tailKey{set: k.set, before: k.before, mode: percent})
 	case b == '%' || b == '+' && t.goesOn(k, ' '):
 		return tailYes
@@ -188,7 +219,7 @@ func (t *tail) read(k tailKey, b byte) *tailState {
 // goesOn tells whether the regex can read c next.
 func (t *tail) goesOn(k tailKey, c byte) bool {
 	set, _, yes := t.step(k, c)
-	return set != 0 || yes
+	return set != (instSet{}) || yes
 }
 
 // decoded steps over a character that was percent-encoded.
@@ -208,7 +239,7 @@ func (t *tail) decoded(k tailKey, c byte) *tailState {
 
 // step reads one character; yes tells that the regex has matched before it, or
 // that it is beyond ASCII and may match.
-func (t *tail) step(k tailKey, c byte) (next uint64, last lastChar, yes bool) {
+func (t *tail) step(k tailKey, c byte) (next instSet, last lastChar, yes bool) {
 	last = noWord
 	if c < 0x80 && isWord(rune(c)) {
 		last = inWord
@@ -218,8 +249,8 @@ func (t *tail) step(k tailKey, c byte) (next uint64, last lastChar, yes bool) {
 		w.boundary, w.none = true, true
 	}
 	for pc := range t.insts {
-		if k.set&(1<<pc) != 0 && w.walk(uint32(pc)) {
-			return 0, last, true
+		if k.set.has(uint32(pc)) && w.walk(uint32(pc)) {
+			return instSet{}, last, true
 		}
 	}
 	return w.next, last, false
@@ -230,14 +261,14 @@ type tailStep struct {
 	t              *tail
 	c              byte
 	boundary, none bool // whether a word boundary, or none, can be before c
-	seen, next     uint64
+	seen, next     instSet
 }
 
 func (w *tailStep) walk(pc uint32) (yes bool) {
-	if w.seen&(1<<pc) != 0 {
+	if w.seen.has(pc) {
 		return false
 	}
-	w.seen |= 1 << pc
+	w.seen.add(pc)
 	in := &w.t.insts[pc]
 	switch in.Op {
 	case syntax.InstMatch:
@@ -253,13 +284,17 @@ func (w *tailStep) walk(pc uint32) (yes bool) {
 		if op == syntax.EmptyWordBoundary && !w.boundary || op == syntax.EmptyNoWordBoundary && !w.none {
 			return false
 		}
+		// A text ends with its line, its quote, its parameter: not within a word.
+		if op&(syntax.EmptyEndLine|syntax.EmptyEndText) != 0 && isWordByte(w.c) {
+			return false
+		}
 		return w.walk(in.Out)
 	}
 	if w.c >= 0x80 {
-		return w.t.wide&(1<<pc) != 0
+		return w.t.wide.has(pc)
 	}
 	if in.MatchRune(rune(w.c)) {
-		w.next |= 1 << in.Out
+		w.next.add(in.Out)
 	}
 	return false
 }

@@ -103,7 +103,7 @@ func TestImports(t *testing.T) {
 			return err
 		}
 		rel, _ := filepath.Rel("../..", path)
-		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") || strings.HasPrefix(rel, "codes/internal/") || strings.HasPrefix(rel, "systemd/") {
+		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") || strings.HasPrefix(rel, "codes/internal/") || strings.HasPrefix(rel, "rules/internal/") || strings.HasPrefix(rel, "systemd/") {
 			return nil
 		}
 		files++

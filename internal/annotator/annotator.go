@@ -103,8 +103,11 @@ func (a *Annotator) text(f *finding.Finding) *text {
 
 // Printed is what a finding's line says beside its code.
 func Printed(f *finding.Finding) codes.Printed {
-	status, _ := strconv.Atoi(f.Fields["http_status"]) // 0 where none was captured
-	return codes.Printed{Symbol: f.Symbol, HTTP: status, Text: f.Text}
+	p := codes.Printed{Symbol: f.Symbol, Text: f.Text}
+	if status := f.Fields["http_status"]; status != "" {
+		p.HTTP, _ = strconv.Atoi(status) // 0 where it is no number
+	}
+	return p
 }
 
 // inside is what a line says about the cause in it.
@@ -382,4 +385,32 @@ func sortedKeys(m map[string]string) []string {
 
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-func appendTime(b []byte, t time.Time) []byte { return t.UTC().AppendFormat(b, timeFormat) }
+// appendTime is AppendFormat, which costs several times as much.
+func appendTime(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(b, timeFormat)
+	}
+	hour, minute, second := t.Clock()
+	b = appendDigits(b, year, 4)
+	b = appendDigits(append(b, '-'), int(month), 2)
+	b = appendDigits(append(b, '-'), day, 2)
+	b = appendDigits(append(b, 'T'), hour, 2)
+	b = appendDigits(append(b, ':'), minute, 2)
+	b = appendDigits(append(b, ':'), second, 2)
+	b = appendDigits(append(b, '.'), t.Nanosecond()/1e6, 3)
+	return append(b, 'Z')
+}
+
+// appendDigits appends the last digits of a number.
+func appendDigits(b []byte, n, digits int) []byte {
+	for range digits {
+		b = append(b, '0')
+	}
+	for i := len(b) - 1; n > 0 && i >= len(b)-digits; i-- {
+		b[i] = '0' + byte(n%10)
+		n /= 10
+	}
+	return b
+}

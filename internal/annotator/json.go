@@ -74,8 +74,12 @@ func (o *object) name(k string) {
 		o.buf = append(o.buf, ',')
 	}
 	o.n++
-	o.buf = AppendString(o.buf, k)
-	o.buf = append(o.buf, ':')
+	// The names are ours and need no escapes; those of labels do.
+	if plainUntil(k, 0) == len(k) {
+		o.buf = append(append(append(o.buf, '"'), k...), '"', ':')
+		return
+	}
+	o.buf = append(AppendString(o.buf, k), ':')
 }
 
 func (o *object) str(k, v string) {
@@ -112,6 +116,9 @@ func (o *object) int(k string, v int64) {
 // num writes a number that a rule captured, and nothing when it is none: the
 // text comes from a log line.
 func (o *object) num(k, v string) {
+	if v == "" {
+		return
+	}
 	if n, err := strconv.ParseUint(v, 10, 31); err == nil {
 		o.int(k, int64(n))
 	}
@@ -171,18 +178,30 @@ func (o *object) close() []byte {
 
 const hexDigits = "0123456789abcdef"
 
+// plain are the bytes that stand for themselves in JSON.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
+// plainUntil returns where the first byte at or behind i stands that is not plain.
+func plainUntil(s string, i int) int {
+	for i < len(s) && plain[s[i]] {
+		i++
+	}
+	return i
+}
+
 // AppendString appends a string as JSON. Whatever is in it, the result is one line of
 // ASCII controls escaped, valid UTF-8, and safe inside HTML and JavaScript.
 func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plainUntil(s, 0); i < len(s); i = plainUntil(s, i) {
 		c := s[i]
 		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
-				i++
-				continue
-			}
 			b = append(b, s[start:i]...)
 			switch c {
 			case '"', '\\':

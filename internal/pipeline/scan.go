@@ -216,7 +216,8 @@ func (s *oneFile) allSettled() bool {
 
 func (s *oneFile) flush() error {
 	waiting := s.pending
-	s.pending = nil
+	s.pending = waiting[:0] // its memory, for the next ones
+	defer clear(waiting)
 	for _, p := range waiting {
 		for i := range p.block.Matches {
 			if m := &p.block.Matches[i]; s.source.Undecided(m, s.proven) {

@@ -19,14 +19,14 @@ type Parts struct {
 }
 
 // Bytes of a part, by and large.
-const partSize = 512 << 10
+const partSize = 1 << 20
 
 // OpenParts opens a file for reading in parts; nil when it must be read from its
 // beginning: it is small, not a plain file, compressed, or in an encoding that
 // must be turned into UTF-8.
 func OpenParts(f File, o Options) *Parts {
 	o = o.withDefaults()
-	if f.Path == "-" || f.Size < 8*partSize {
+	if f.Path == "-" || f.Size < 4*partSize {
 		return nil
 	}
 	file, err := openFile(f, o)
@@ -47,7 +47,7 @@ func OpenParts(f File, o Options) *Parts {
 func (p *Parts) plain(named bool) bool {
 	head := make([]byte, sniffed)
 	n, err := p.file.ReadAt(head, 0)
-	if err != nil || p.Size < 8*partSize {
+	if err != nil || p.Size < 4*partSize {
 		return false
 	}
 	head = head[:n]
@@ -74,7 +74,7 @@ func (p *Parts) Read(i int, buf []byte) (data []byte, start int64, grown []byte,
 	from := int64(i) * partSize
 	first := max(0, from-1)
 	end := min(p.Size, from+partSize)
-	for slack := int64(64 << 10); ; slack *= 4 {
+	for slack := int64(16 << 10); ; slack *= 4 {
 		size := min(p.Size, end+slack) - first
 		if int64(cap(buf)) < size {
 			buf = make([]byte, size)

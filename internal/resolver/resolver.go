@@ -103,17 +103,17 @@ func (s *Source) Undecided(m *scanner.Match, p Proven) bool {
 // Resolve returns the findings of a block that are at or above the source's
 // confidence.
 func (r *Resolver) Resolve(s *Source, b *scanner.Block, p Proven, at Place) (list []finding.Finding) {
-	var common *finding.Finding
+	var common finding.Finding
 	for i := range b.Matches {
 		m := &b.Matches[i]
 		if s.Undecided(m, p) {
 			continue
 		}
-		if common == nil {
-			f := r.common(s, b, at)
-			common = &f
+		if list == nil {
+			common = r.common(s, b, at)
+			list = make([]finding.Finding, 0, len(b.Matches))
 		}
-		f := *common
+		f := common
 		f.Action = r.action(m)
 		r.family(&f, s, m, p)
 		if rank(f.Confidence) < rank(s.min()) {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -26,6 +27,10 @@ import (
 
 // ErrInUse says that another imwatch has the state directory.
 var ErrInUse = errors.New("the state directory is in use by another imwatch")
+
+// ErrFormat says that another version of imwatch wrote the store, in a form that
+// this one does not know. It is left as it is.
+var ErrFormat = errors.New("the store was written by another version of imwatch")
 
 // ErrClosed says that the store has been closed.
 var ErrClosed = errors.New("the store is closed")
@@ -107,7 +112,8 @@ const (
 )
 
 // Open opens or makes the store in a directory. A damaged one is set aside and
-// named in Damaged. ErrInUse when another process has it.
+// named in Damaged. ErrInUse when another process has it, ErrFormat when another
+// version wrote it.
 func Open(dir string, o Options) (*Store, error) {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = 1 << 30
@@ -135,7 +141,7 @@ func Open(dir string, o Options) (*Store, error) {
 	s.room = sync.NewCond(&s.mu)
 	err := s.open(path)
 	var refused syscall.Errno // the disk is full, or fails: what is in the file is not the matter
-	if err != nil && !errors.Is(err, ErrInUse) && !errors.As(err, &refused) {
+	if err != nil && !errors.Is(err, ErrInUse) && !errors.Is(err, ErrFormat) && !errors.As(err, &refused) {
 		s.Damaged = fmt.Sprintf("%s.damaged-%s", path, o.Now().UTC().Format("20060102T150405"))
 		if e := os.Rename(path, s.Damaged); e != nil {
 			return nil, fmt.Errorf("open store %s: %w; it cannot be set aside: %w", path, err, e)
@@ -264,12 +270,20 @@ func (s *Store) load(tx *bbolt.Tx) error {
 			return err
 		}
 	} else if string(v) != formatValue {
-		return fmt.Errorf("its format is %q, this program writes %q", v, formatValue)
+		return foreign(v)
 	}
 	if err := s.forgetDone(tx); err != nil {
 		return err
 	}
 	return s.read(tx)
+}
+
+// foreign is the error of a format that is not ours.
+func foreign(format []byte) error {
+	if _, err := strconv.Atoi(string(format)); err != nil {
+		return fmt.Errorf("its format is %q", format) // that no version wrote
+	}
+	return fmt.Errorf("%w: its format is %s, this program's is %s\nhint: run that version, or move the store away; then young files are read again, and events come twice", ErrFormat, format, formatValue)
 }
 
 // read fills what is kept in memory.
@@ -278,6 +292,9 @@ func (s *Store) read(tx *bbolt.Tx) error {
 		if tx.Bucket(name) == nil {
 			return fmt.Errorf("it has no %s", name)
 		}
+	}
+	if v := tx.Bucket(bMeta).Get([]byte("format")); string(v) != formatValue {
+		return foreign(v)
 	}
 	s.hostID = string(tx.Bucket(bMeta).Get([]byte("host")))
 	s.bytes, s.first, s.last = 0, 0, 0

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/imwatch/imwatch/internal/finding"
+	"go.etcd.io/bbolt"
 )
 
 func open(t *testing.T, dir string, o Options) *Store {
@@ -120,11 +121,11 @@ func TestInUse(t *testing.T) {
 // TestDamaged: a store that cannot be read is set aside, and a new one is begun.
 func TestDamaged(t *testing.T) {
 	for name, damage := range map[string]func([]byte) []byte{
-		"empty pages":  func(b []byte) []byte { clear(b[4096:]); return b },
-		"garbage":      func(b []byte) []byte { return []byte(strings.Repeat("garbage ", 4096)) },
-		"cut":          func(b []byte) []byte { return b[:2*4096] },
-		"a few NULs":   func(b []byte) []byte { clear(b[:512]); clear(b[4096:4608]); return b },
-		"other format": nil,
+		"empty pages": func(b []byte) []byte { clear(b[4096:]); return b },
+		"garbage":     func(b []byte) []byte { return []byte(strings.Repeat("garbage ", 4096)) },
+		"cut":         func(b []byte) []byte { return b[:2*4096] },
+		"a few NULs":  func(b []byte) []byte { clear(b[:512]); clear(b[4096:4608]); return b },
+		"only NULs":   nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -159,6 +160,60 @@ func TestDamaged(t *testing.T) {
 			flush(t, s)
 		})
 	}
+}
+
+// TestOtherVersion: a store in the format of another version is refused, by the
+// daemon and by readers, and left as it is; one in a format that no version
+// wrote is damaged.
+func TestOtherVersion(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	add(t, s, 100, found(1, "bob"))
+	flush(t, s)
+	closed(t, s)
+	format := func(v string) {
+		db, err := bbolt.Open(filepath.Join(dir, fileName), 0o600, nil)
+		if err == nil {
+			err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bMeta).Put([]byte("format"), []byte(v)) })
+		}
+		if err == nil {
+			err = db.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, v := range []string{"0", "2", "10"} {
+		format(v)
+		for range 2 { // it does not come to think otherwise
+			s, err := Open(dir, Options{Notice: func(_, text string) { t.Errorf("told %q", text) }})
+			if err == nil {
+				closed(t, s)
+			}
+			if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "its format is "+v+", this program's is 1") {
+				t.Errorf("format %s: Open: %v", v, err)
+			}
+			if s, err = OpenRead(dir); err == nil {
+				closed(t, s)
+			}
+			if !errors.Is(err, ErrFormat) {
+				t.Errorf("format %s: OpenRead: %v", v, err)
+			}
+		}
+	}
+	format(formatValue) // the version that wrote it is back
+	s = open(t, dir, Options{})
+	positions, err := s.Positions()
+	if err != nil || len(positions) != 1 || positions[0].Offset != 100 || s.Damaged != "" {
+		t.Errorf("positions %+v, %v; set aside as %q", positions, err, s.Damaged)
+	}
+	closed(t, s)
+	format("\x00")
+	s = open(t, dir, Options{})
+	if s.Damaged == "" {
+		t.Error("a format of garbage was not noticed")
+	}
+	closed(t, s)
 }
 
 // TestFold: the first findings of a code, and those about new users, go out in

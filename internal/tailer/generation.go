@@ -199,10 +199,19 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 		return result{truncated: true}
 	}
 	data, full := (*buf)[:n], n == window
+	if full && data[n-1] == 0 && g.wide(data) == nil {
+		empty, err := g.empty(g.offset + int64(n))
+		if err != nil {
+			return result{err: err}
+		}
+		if empty { // room that was made in advance
+			data, full = bytes.TrimRight(data, "\x00"), false
+		}
+	}
 	if full && !g.skipping && len(bytes.TrimLeft(data[:min(n, 4096)], "\x00")) == 0 && g.leap(data) {
 		return result{more: true}
 	}
-	if g.offset == 0 && g.limit >= 0 && int64(n) > g.limit {
+	if g.offset == 0 && g.limit >= 0 && int64(len(data)) > g.limit {
 		data, full = data[:g.limit], true
 	}
 	if order := g.wide(data); order != nil {
@@ -333,6 +342,32 @@ func (g *generation) reopen() (vanished bool, err error) {
 	}
 	g.f = f
 	return false, nil
+}
+
+// empty tells whether nothing but NULs stands from a place in the file to its
+// end: they may yet become text.
+func (g *generation) empty(from int64) (bool, error) {
+	b := make([]byte, 64<<10)
+	for {
+		to, err := unix.Seek(int(g.f.Fd()), from, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) {
+			return true, nil
+		}
+		if err == nil {
+			from = to
+		}
+		n, err := g.f.ReadAt(b, from)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, err
+		}
+		if len(bytes.TrimLeft(b[:n], "\x00")) > 0 {
+			return false, nil
+		}
+		if n < len(b) {
+			return true, nil
+		}
+		from += int64(n)
+	}
 }
 
 // leap passes over a large hole without reading it: a writer that goes on at its

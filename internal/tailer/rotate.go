@@ -610,7 +610,7 @@ func (t *tailer) packedSibling(live *generation, path string, key identity, info
 	if !strings.HasSuffix(path, ".gz") {
 		return true // no form that we read
 	}
-	if time.Since(info.ModTime()) < packing {
+	if age := time.Since(info.ModTime()); 0 <= age && age < packing { // the clock may have been set back
 		t.soon(packing)
 		return false
 	}

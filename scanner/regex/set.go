@@ -2,6 +2,7 @@ package regex
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode/utf8"
 
 	"github.com/imwatch/imwatch/scanner/sieve"
@@ -120,8 +121,9 @@ func (m *Marks) sift(x *sifted, data []byte) {
 	for from := 0; from < len(m.text); {
 		n, next := x.sieve.Sift(data[from:], &m.places)
 		for _, p := range m.places[:n] {
-			for h := x.sieve.First(data, from+int(p)); h.OK(); h = x.sieve.Next(data, h) {
-				m.note(x.uses[h.Literal], h.At)
+			place := from + int(p)
+			for lit, at, e := x.sieve.First(data, place); lit >= 0; lit, at, e = x.sieve.Next(data, place, e) {
+				m.note(x.uses[lit], at)
 			}
 		}
 		from += next
@@ -131,13 +133,22 @@ func (m *Marks) sift(x *sifted, data []byte) {
 // beyond is what the sieve wants to see behind a text.
 var beyond [sieve.Beyond]byte
 
-// lowered appends a text with its ASCII letters in lower case.
+// lowered appends a text with its ASCII letters in lower case, eight at a time.
 func lowered(b []byte, text string) []byte {
 	start := len(b)
 	b = append(b, text...)
-	for i, c := range b[start:] {
+	low := b[start:]
+	for ; len(low) >= 8; low = low[8:] {
+		const each = 0x0101010101010101
+		w := binary.LittleEndian.Uint64(low)
+		seven := w &^ (0x80 * each)
+		fromA, behindZ := seven+(0x80-'A')*each, seven+(0x80-'Z'-1)*each // bit 7 says so
+		upper := (fromA &^ behindZ) &^ w & (0x80 * each)
+		binary.LittleEndian.PutUint64(low, w|upper>>2)
+	}
+	for i, c := range low {
 		if c-'A' < 26 {
-			b[start+i] = c + ('a' - 'A')
+			low[i] = c + ('a' - 'A')
 		}
 	}
 	return b

@@ -1,11 +1,17 @@
 package sieve
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // Rarity guesses how often a text stands in logs: the chance at one place, a
 // letter within a word being far likelier than at any place.
 func Rarity(text string) float64 {
 	if often, ok := frequent[strings.ToLower(text)]; ok {
+		if text[0] >= 'A' && text[0] <= 'Z' {
+			often /= 5 // at the start of a sentence only
+		}
 		return often
 	}
 	p := 1.0
@@ -42,19 +48,27 @@ var frequent = func() map[string]float64 {
 		logger level debug warn thread http https host path method bytes trace client session service handler connection
 		connect config work worker agent mozilla windows chrome safari gecko version java null true false exception timeout
 		from file list room chat group member online device cache query text image audio value name count start stop open
-		close closed been has was with this that other already limit invalid found empty success statusCode`)
+		close closed been has was with this that other already limit invalid found empty success statusCode
+		messages upload uploaded users devices requests published finished completed processed established loaded
+		started stopped created updated deleted received address process static index page worker queue`)
 	return m
 }()
 
-// common tells whether a text is part of a frequent word.
-func common(text string) bool {
+// common tells whether a text, of a window's length or less, is part of a
+// frequent word.
+func common(text string) bool { return parts()[text] }
+
+var parts = sync.OnceValue(func() map[string]bool {
+	m := map[string]bool{}
 	for w := range frequent {
-		if strings.Contains(w, text) {
-			return true
+		for from := range w {
+			for to := from + 1; to <= min(from+Window, len(w)); to++ {
+				m[w[from:to]] = true
+			}
 		}
 	}
-	return false
-}
+	return m
+})
 
 // Share is how often a byte stands in logs.
 var Share = func() (share [256]float64) {

@@ -10,6 +10,7 @@ package sieve
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 )
 
@@ -43,8 +44,7 @@ type tables struct {
 }
 
 const (
-	Window  = 4 // bytes
-	buckets = 8
+	Window = 4 // bytes
 
 	// Beyond is how many bytes that no literal has should stand behind a short
 	// text, for all of it to be sifted fast.
@@ -72,24 +72,21 @@ func (s *Sieve) windows() {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(s.Literals[a]) - len(s.Literals[b]) })
-	chosen := map[uint32]bool{}
-	var list []uint32
+	at, users := make([]int, len(order)), map[uint32]int{}
 	for _, i := range order {
-		text := s.Literals[i]
-		at := s.rarest(text, chosen)
-		w := s.read(text[at:])
-		if !chosen[w] {
-			chosen[w] = true
-			list = append(list, w)
-		}
+		at[i] = s.rarest(s.Literals[i], users)
+		users[s.read(s.Literals[i][at[i]:])]++
+	}
+	s.marks.fill(s.improve(at, users), s.width, s.mask)
+	for _, i := range order {
+		w := s.read(s.Literals[i][at[i]:])
 		h := windowHash(w)
 		s.marks.bits[h>>3] |= 1 << (h & 7)
-		s.entries = append(s.entries, windowEntry{w, uint16(i), uint16(at), s.heads[h>>4]})
+		s.entries = append(s.entries, windowEntry{w, uint16(i), uint16(at[i]), s.heads[h>>4]})
 		s.heads[h>>4] = uint16(len(s.entries))
 	}
-	s.marks.fill(list, s.width, s.mask)
 	if s.fast = assembly; !s.fast {
-		s.pairs = pairs(list, s.width)
+		s.pairs = pairs(slices.Collect(maps.Keys(users)), s.width)
 	}
 }
 
@@ -101,77 +98,29 @@ func (s *Sieve) read(text string) (w uint32) {
 	return w
 }
 
-// rarest returns where the window of a literal is that costs the least.
-func (s *Sieve) rarest(text string, chosen map[uint32]bool) (best int) {
+// rarest returns where the rarest window of a literal is, or one that others have.
+func (s *Sieve) rarest(text string, users map[uint32]int) (best int) {
 	least := 2.0
 	for at := 0; at+s.width <= len(text); at++ {
-		if chosen[s.read(text[at:])] {
+		if users[s.read(text[at:])] > 0 {
 			return at
 		}
-		p := 1.0
-		for _, c := range []byte(text[at : at+s.width]) {
-			p *= Share[c]
-		}
-		if common(text[at : at+s.width]) {
-			p *= 100
-		}
-		if p < least {
+		if p := windowRarity(text[at : at+s.width]); p < least {
 			best, least = at, p
 		}
 	}
 	return best
 }
 
-// fill puts the windows into buckets, so that the nibbles of one bucket let as
-// little pass as can be.
-func (v *tables) fill(windows []uint32, width int, mask uint32) {
-	v.mask = mask
-	type bucket struct{ nibbles [Window][2]uint16 }
-	var all [buckets]bucket
-	add := func(b bucket, w uint32) bucket {
-		for k := range width {
-			c := byte(w >> (8 * k))
-			b.nibbles[k][0] |= 1 << (c & 15)
-			b.nibbles[k][1] |= 1 << (c >> 4)
-		}
-		return b
+func windowRarity(text string) float64 {
+	p := 1.0
+	for _, c := range []byte(text) {
+		p *= Share[c]
 	}
-	passes := func(b bucket) float64 {
-		p := 1.0
-		for k := range width {
-			sum := 0.0
-			for c := range Share {
-				if b.nibbles[k][0]&(1<<(c&15)) != 0 && b.nibbles[k][1]&(1<<(c>>4)) != 0 {
-					sum += Share[c]
-				}
-			}
-			p *= sum
-		}
-		return p
+	if common(text) {
+		p *= 100
 	}
-	slices.Sort(windows)
-	var cost [buckets]float64
-	for _, w := range windows {
-		into, least, then := 0, 1e9, 0.0
-		for i := range all {
-			if p := passes(add(all[i], w)); p-cost[i] < least {
-				into, least, then = i, p-cost[i], p
-			}
-		}
-		all[into], cost[into] = add(all[into], w), then
-	}
-	for i, b := range all {
-		for k := range Window {
-			for n := range 16 {
-				if k >= width || b.nibbles[k][0]&(1<<n) != 0 {
-					v.nibbles[k][0][n] |= 1 << i
-				}
-				if k >= width || b.nibbles[k][1]&(1<<n) != 0 {
-					v.nibbles[k][1][n] |= 1 << i
-				}
-			}
-		}
-	}
+	return p
 }
 
 // pairs are all that windows have of two bytes.
@@ -196,8 +145,9 @@ func (s *Sieve) Each(data []byte, visit func(lit, at int) bool) {
 	for from := 0; from+s.width <= len(data); {
 		n, next := s.Sift(data[from:], &places)
 		for _, p := range places[:n] {
-			for e := s.First(data, from+int(p)); e.ok; e = s.Next(data, e) {
-				if !visit(e.Literal, e.At) {
+			place := from + int(p)
+			for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
+				if !visit(lit, at) {
 					return
 				}
 			}
@@ -206,34 +156,27 @@ func (s *Sieve) Each(data []byte, visit func(lit, at int) bool) {
 	}
 }
 
-// A Hit is a literal and where it stands.
-type Hit struct {
-	Literal, At int
-	place       int
-	next        uint16
-	ok          bool
+// First returns the first literal whose window stands at data[place], where it
+// begins and how to ask for the next one; -1 when there is none.
+func (s *Sieve) First(data []byte, place int) (lit, at int, next uint16) {
+	return s.Next(data, place, s.heads[windowHash(s.at(data, place))>>4])
 }
 
-// OK tells whether it is one.
-func (h *Hit) OK() bool { return h.ok }
-
-// First returns the first literal whose window stands at data[place].
-func (s *Sieve) First(data []byte, place int) Hit {
-	return s.Next(data, Hit{place: place, next: s.heads[windowHash(s.at(data, place))>>4]})
-}
-
-// Next returns the next one after a hit.
-func (s *Sieve) Next(data []byte, h Hit) Hit {
-	w := s.at(data, h.place)
-	for e := h.next; e != 0; e = s.entries[e-1].next {
+// Next returns the next one.
+func (s *Sieve) Next(data []byte, place int, from uint16) (lit, at int, next uint16) {
+	w := s.at(data, place)
+	for e := from; e != 0; {
 		x := &s.entries[e-1]
+		if e = x.next; x.window != w {
+			continue
+		}
 		lit := s.Literals[x.lit]
-		start := h.place - int(x.at)
-		if x.window == w && start >= 0 && start+len(lit) <= len(data) && string(data[start:start+len(lit)]) == lit {
-			return Hit{int(x.lit), start, h.place, x.next, true}
+		start := place - int(x.at)
+		if start >= 0 && start+len(lit) <= len(data) && (len(lit) == s.width || string(data[start:start+len(lit)]) == lit) {
+			return int(x.lit), start, e
 		}
 	}
-	return Hit{}
+	return -1, 0, 0
 }
 
 // Sift fills places with where windows may begin, and returns how many and

@@ -3,7 +3,7 @@ package sieve
 import "golang.org/x/sys/cpu"
 
 // assembly tells whether the assembly can run here.
-var assembly = cpu.X86.HasAVX2
+var assembly = cpu.X86.HasAVX2 && cpu.X86.HasBMI1 && cpu.X86.HasPOPCNT
 
 // A block and the three bytes behind it that its last windows reach into.
 const block = 64 + Window - 1

@@ -10,8 +10,11 @@ GLOBL lowNibbles<>(SB), RODATA|NOPTR, $32
 //
 // For 64 places at a time: the low and the high nibble of each of the next four
 // bytes select a set of buckets; a bucket that is in all eight sets marks the
-// place. Of the marked places those are noted whose window has its bit set in
-// the map. It ends behind the last whole block, or when the list may be full.
+// place. It ends behind the last whole block, or when the list may be full. Of the
+// marked places those are kept whose window has its bit set in the map.
+//
+// Neither half branches on how many places are marked, unless it is more than
+// eight in a block: a wrong guess costs as much as several places.
 TEXT ·sift(SB), NOSPLIT, $0-48
 	MOVQ v+0(FP), DI
 	MOVQ data+8(FP), SI
@@ -106,12 +109,65 @@ block:
 	SHLQ $32, BX
 	ORQ  BX, AX
 	NOTQ AX
+	POPCNTQ AX, BX
+	LEAQ (R8)(R9*4), R10
+	TZCNTQ AX, R11
+	ADDL CX, R11
+	MOVL R11, 0(R10)
+	BLSRQ AX, AX
+	TZCNTQ AX, R11
+	ADDL CX, R11
+	MOVL R11, 4(R10)
+	BLSRQ AX, AX
+	TZCNTQ AX, R11
+	ADDL CX, R11
+	MOVL R11, 8(R10)
+	BLSRQ AX, AX
+	TZCNTQ AX, R11
+	ADDL CX, R11
+	MOVL R11, 12(R10)
+	BLSRQ AX, AX
+	TZCNTQ AX, R11
+	ADDL CX, R11
+	MOVL R11, 16(R10)
+	BLSRQ AX, AX
+	TZCNTQ AX, R11
+	ADDL CX, R11
+	MOVL R11, 20(R10)
+	BLSRQ AX, AX
+	TZCNTQ AX, R11
+	ADDL CX, R11
+	MOVL R11, 24(R10)
+	BLSRQ AX, AX
+	TZCNTQ AX, R11
+	ADDL CX, R11
+	MOVL R11, 28(R10)
+	BLSRQ AX, AX
+	ADDQ BX, R9
+	ADDQ $64, CX
 	TESTQ AX, AX
-	JZ   next
+	JZ   block
+	ADDQ $32, R10
 
-mark:
-	BSFQ AX, R10
-	ADDQ CX, R10
+more:
+	TZCNTQ AX, R11
+	LEAL -64(R11)(CX*1), R11
+	MOVL R11, (R10)
+	ADDQ $4, R10
+	BLSRQ AX, AX
+	JNZ  more
+	JMP  block
+
+done:
+	VZEROUPPER
+	LEAQ (R8)(R9*4), BX // the end of the list
+	MOVQ R8, DX
+	XORQ R9, R9
+	JMP  test
+
+keep:
+	MOVL (DX), R10
+	ADDQ $4, DX
 	MOVL (SI)(R10*1), R11
 	ANDL R12, R11
 	IMUL3L $0x9E3779B1, R11, R11
@@ -123,16 +179,10 @@ mark:
 	MOVL R10, (R8)(R9*4)
 	BTL  R11, R13
 	ADCQ $0, R9
-	LEAQ -1(AX), R13
-	ANDQ R13, AX
-	JNZ  mark
 
-next:
-	ADDQ $64, CX
-	JMP  block
-
-done:
-	VZEROUPPER
+test:
+	CMPQ DX, BX
+	JB   keep
 	MOVQ R9, found+32(FP)
 	MOVQ CX, next+40(FP)
 	RET

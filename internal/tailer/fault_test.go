@@ -1,0 +1,257 @@
+package tailer
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestSameBeginnings: every file of a rotation begins with the same 4 KiB, more
+// than a head knows, and is longer than the one before it. Only what stands before
+// a position tells them apart.
+func TestSameBeginnings(t *testing.T) {
+	var banner []string
+	for i := range 64 {
+		banner = append(banner, fmt.Sprintf("# %-61d", i))
+	}
+	begin := strings.Join(banner, "\n") + "\n"
+	for name, rotate := range map[string]func(f *follow, next string){
+		"renamed": func(f *follow, next string) {
+			f.shift("app.log", "", ".1", ".2", ".3", ".4", ".5", ".6", ".7", ".8", ".9")
+			f.put("app.log", next)
+		},
+		"compressed": func(f *follow, next string) {
+			f.shift("app.log", ".1.gz", ".2.gz", ".3.gz", ".4.gz", ".5.gz", ".6.gz", ".7.gz", ".8.gz", ".9.gz")
+			f.shift("app.log", "", ".1")
+			(&script{follow: f}).gzip(f.path("app.log.1"))
+			f.put("app.log", next)
+		},
+		"copied and truncated": func(f *follow, next string) {
+			b, err := os.ReadFile(f.path("app.log"))
+			f.must(err)
+			f.shift("app.log", "", ".1", ".2", ".3", ".4", ".5", ".6", ".7", ".8", ".9")
+			f.must(os.Rename(f.path("app.log.1"), f.path("app.log"))) // the same inode
+			f.must(os.WriteFile(f.path("app.log.1"), b, 0o644))
+			f.must(os.Truncate(f.path("app.log"), 0))
+			f.put("app.log", next)
+		},
+		"replaced": func(f *follow, next string) {
+			f.put("new", next)
+			f.must(os.Rename(f.path("new"), f.path("app.log")))
+		},
+	} {
+		for _, down := range []int{0, 1, 3} { // rotations while nobody follows
+			if name == "replaced" && down > 0 {
+				continue // nobody can read what is gone
+			}
+			t.Run(fmt.Sprint(name, ", ", down, " while down"), func(t *testing.T) {
+				t.Parallel()
+				f := following(t, "app.log")
+				var want []string
+				next := func() string {
+					line := fmt.Sprint("line", strings.Repeat(" ", len(want)/8), len(want))
+					want = append(append(want, banner...), line)
+					return begin + line + "\n"
+				}
+				f.put("app.log", next())
+				f.start()
+				f.want(slices.Clone(want)...)
+				for range 3 {
+					if down > 0 {
+						f.stop()
+					}
+					for range max(down, 1) {
+						f.mu.Lock() // a turn that takes the last line ends after the rotation
+						f.put("app.log", "last\n")
+						want = append(want, "last")
+						time.Sleep(20 * time.Millisecond)
+						rotate(f, next())
+						f.mu.Unlock()
+					}
+					if down > 0 {
+						f.start()
+					}
+					f.want(slices.Clone(want)...)
+				}
+				f.stop()
+				if len(f.losses) > 0 {
+					t.Errorf("lost %+v", f.losses)
+				}
+			})
+		}
+	}
+}
+
+// shift renames each of the names to the next one, the last first.
+func (f *follow) shift(name string, ends ...string) {
+	f.t.Helper()
+	for i := len(ends) - 1; i > 0; i-- {
+		if err := os.Rename(f.path(name+ends[i-1]), f.path(name+ends[i])); err != nil && !os.IsNotExist(err) {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// TestMapped: what is written through a mapping changes neither size nor time and
+// is told to nobody; the sweep finds it, however much room is left behind it.
+func TestMapped(t *testing.T) {
+	for _, size := range []int{4096, 8 << 20} {
+		for _, sparse := range []bool{true, false} {
+			t.Run(fmt.Sprint(size, " ", sparse), func(t *testing.T) {
+				t.Parallel()
+				f := following(t, "app.log")
+				w, err := os.OpenFile(f.path("app.log"), os.O_RDWR|os.O_CREATE, 0o644)
+				f.must(err)
+				defer w.Close()
+				if sparse {
+					f.must(w.Truncate(int64(size)))
+				} else {
+					_, err := w.Write(make([]byte, size))
+					f.must(err)
+				}
+				m, err := unix.Mmap(int(w.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+				f.must(err)
+				defer unix.Munmap(m)
+				at := 0
+				write := func(text string) { at += copy(m[at:], text) }
+				write("one\n")
+				f.start()
+				f.want("one")
+				write("tw")
+				time.Sleep(200 * time.Millisecond) // some sweeps
+				f.want("one")
+				write("o\nthree\n")
+				f.want("one", "two", "three")
+				f.stop()
+				write("four\n")
+				f.start()
+				f.want("one", "two", "three", "four")
+				f.must(w.Truncate(int64(at))) // as such writers do in the end
+				f.must(os.Rename(f.path("app.log"), f.path("app.log.1")))
+				f.put("app.log", "five\n")
+				f.want("one", "two", "three", "four", "five")
+			})
+		}
+	}
+}
+
+// TestPowerCut: of what was read the disk has not all when the power comes back:
+// the file is shorter, or its end was never written. It is read again from its
+// beginning, and what comes then is read.
+func TestPowerCut(t *testing.T) {
+	var lines []string
+	for i := range 300 {
+		lines = append(lines, fmt.Sprintf("%-40d", i))
+	}
+	text := strings.Join(lines, "\n") + "\n"
+	for _, kept := range []int{0, 6, 1000, 41 * 30, 4096, 8192, len(text) - 1} {
+		for name, lost := range map[string]string{"shorter": "", "NULs": strings.Repeat("\x00", len(text)-kept), "more NULs": strings.Repeat("\x00", len(text)+4096-kept)} {
+			t.Run(fmt.Sprint(kept, " ", name), func(t *testing.T) {
+				t.Parallel()
+				f := following(t, "app.log")
+				f.put("app.log", text)
+				f.start()
+				f.want(slices.Clone(lines)...)
+				f.stop()
+				f.must(os.Truncate(f.path("app.log"), int64(kept)))
+				f.must(os.Truncate(f.path("app.log"), int64(kept+len(lost))))
+				f.start()
+				whole := kept / 41
+				want := slices.Concat(lines, lines[:whole])
+				f.want(slices.Clone(want)...)
+				f.put("app.log", "first after it\nsecond\n")
+				torn := text[whole*41 : kept]
+				if torn != "" {
+					torn += lost
+				}
+				f.want(append(want, torn+"first after it", "second")...)
+				f.stop()
+				if len(f.losses) > 0 {
+					t.Errorf("lost %+v", f.losses)
+				}
+			})
+		}
+	}
+}
+
+// TestFlood: with one worker, a file that is written as fast as it is read keeps
+// no other from being read, and a file in which there is always a little more
+// keeps nobody from catching up with a large one.
+func TestFlood(t *testing.T) {
+	const (
+		block = 4096      // one turn reads no more
+		large = 4 << 20   // what is left to read of such a file is a backlog
+		most  = 60_000    // turns
+		quick = most / 10 // turns, then the disk is spared
+	)
+	lines := strings.Repeat(strings.Repeat("x", 63)+"\n", block/64)
+	for name, test := range map[string]struct {
+		unread int  // at first, of the file that is written on and on
+		little bool // it is the others that have much to read
+	}{"others beside a flood": {large, false}, "a backlog beside a lively file": {8 * block, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := following(t, "*.log")
+			f.put("flood.log", strings.Repeat(lines, test.unread/block))
+			const others = 4
+			left := map[string]int{} // bytes of the others
+			write := func(text string) {
+				for i := range others {
+					name := fmt.Sprintf("%d.log", i)
+					f.put(name, text)
+					left[f.path(name)] += len(text)
+				}
+			}
+			first := "a line\n"
+			if test.little {
+				first = strings.Repeat(lines, large/block/2)
+			}
+			write(first)
+			ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+			defer cancel()
+			turns, at, through := 0, int64(0), false
+			f.src.MaxLine = block - 4
+			x, err := New(Options{Sources: []Source{f.src}, Workers: 1}, func(c *Chunk) (int, error) {
+				if c.Path != f.path("flood.log") {
+					if left[c.Path] -= len(c.Data); left[c.Path] == 0 {
+						delete(left, c.Path)
+					}
+					if turns >= 100 && len(left) == 0 {
+						through = true
+						cancel()
+					}
+					return len(c.Data), nil
+				}
+				if c.Offset != at {
+					t.Errorf("%d bytes at %d, expected at %d", len(c.Data), c.Offset, at)
+				}
+				if at += int64(len(c.Data)); len(c.Data) == 0 {
+					return 0, nil
+				}
+				f.put("flood.log", string(c.Data))
+				if turns++; turns == 100 {
+					write("a line while it is flooded\n")
+				}
+				switch {
+				case turns > most:
+					cancel()
+				case turns > quick:
+					time.Sleep(time.Millisecond)
+				}
+				return len(c.Data), nil
+			}, func() {})
+			f.must(err)
+			f.must(x.Run(ctx))
+			if !through {
+				t.Errorf("after %d turns of the flood, of others are left %v", turns, left)
+			}
+			t.Logf("%d turns of the flood", turns)
+		})
+	}
+}
