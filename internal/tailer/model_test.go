@@ -369,7 +369,7 @@ func TestModel(t *testing.T) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	failed := 0
-	for range 32 {
+	for range 16 {
 		wg.Go(func() {
 			for seed := range seeds {
 				if wrong := sequence(t, seed); wrong != "" {
