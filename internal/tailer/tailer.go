@@ -416,7 +416,7 @@ func (t *tailer) dispatch() {
 		if g.offset > 0 {
 			g.limit = -1
 		}
-		g.busy, g.again, g.said, g.since = true, false, g.path, t.seenTo(g.kin)
+		g.again, g.said, g.since = false, g.path, t.seenTo(g.kin)
 		g.moved.Store(time.Now().UnixNano())
 		t.idle--
 		t.turns <- turn{g: g, final: g.flush}

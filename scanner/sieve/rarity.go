@@ -50,7 +50,7 @@ var frequent = func() map[string]float64 {
 		from file list room chat group member online device cache query text image audio value name count start stop open
 		close closed been has was with this that other already limit invalid found empty success statusCode
 		messages upload uploaded users devices requests published finished completed processed established loaded
-		started stopped created updated deleted received address process static index page worker queue`)
+		started stopped created updated deleted received address process static index page queue`)
 	return m
 }()
 
