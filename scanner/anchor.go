@@ -206,9 +206,10 @@ type rest struct {
 func newRest(parts []*syntax.Regexp) rest { return rest{parts, follows(parts)} }
 
 const (
-	minAnchor   = 2    // bytes
-	foldedRunes = 4    // of a word in any case that are spelt out together
-	lookCost    = 0.01 // of a look around an anchor, against a line that is put together and shown to the rules
+	minAnchor     = 2    // bytes
+	longestEscape = 14   // bytes
+	foldedRunes   = 4    // of a word in any case that are spelt out together
+	lookCost      = 0.01 // of a look around an anchor, against a line that is put together and shown to the rules
 )
 
 func wordlike(c byte) bool { return c >= 0x80 || isWordByte(c) }
@@ -311,12 +312,13 @@ func encodedEnd(data []byte) bool {
 }
 
 // encodedBefore tells whether the letter or digit at the end of b may be part of
-// an escape (%22, \x22, \u0022, \n, #012) or of a character in GB18030.
+// an escape (%22, \x22, \u0022, \n, #012), of one that was escaped again
+// (%252522, %5Cu0022), or of a character in GB18030.
 func encodedBefore(b []byte) bool {
 	if len(b) > 1 && b[len(b)-2] >= 0x80 {
 		return true
 	}
-	for _, c := range b[max(0, len(b)-6):] {
+	for _, c := range b[max(0, len(b)-longestEscape):] {
 		if c == '%' || c == '\\' || c == '#' {
 			return true
 		}

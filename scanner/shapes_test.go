@@ -145,6 +145,9 @@ var wrappers = []struct {
 	{"beacon, twice encoded", func(s string) string {
 		return `203.0.113.7 - - [20/Nov/2026:08:00:01 +0000] "GET /b.gif?d=` + url.QueryEscape("msg="+url.QueryEscape(s)) + ` HTTP/1.1" 204 0 "-" "Mozilla/5.0"`
 	}},
+	{"CSV in JSON", func(s string) string {
+		return `{"level":50,"msg":` + quoted(`08:00:01,error,"`+strings.ReplaceAll(s, `"`, `""`)+`",bob`) + `}`
+	}},
 	{"browser console", func(s string) string { return "app.4f2a.js:206 " + s }},
 	{"docker", func(s string) string {
 		return eachLine(s, func(l string) string {

@@ -54,11 +54,12 @@ const (
 type tailMode uint8
 
 const (
-	plain      tailMode = iota
-	backslash           // behind \
-	percent             // behind %
-	nibbled             // behind % and a hexadecimal digit
-	afterQuote          // behind ", which a CSV file writes twice
+	plain          tailMode = iota
+	backslash               // behind \
+	percent                 // behind %
+	nibbled                 // behind % and a hexadecimal digit
+	afterQuote              // behind ", which a CSV file writes twice
+	quoteBackslash          // behind a backslash that is behind that
 )
 
 type tailState struct {
@@ -190,7 +191,7 @@ func (t *tail) read(k tailKey, b byte) *tailState {
 			return tailNo
 		}
 		return t.decoded(k, k.nibble<<4|byte(unhex(b)))
-	case backslash:
+	case backslash, quoteBackslash:
 		if b == 'u' || b == 'x' || b == 'r' || (b == 'n' || b == 't') && t.goesOn(k, ' ') {
 			return tailYes
 		}
@@ -199,7 +200,7 @@ func (t *tail) read(k tailKey, b byte) *tailState {
 	switch {
 	case yes || b == '#' || b == '&' || b == 0x1b || b == '^' || b == '[' || b == 0xe2:
 		return tailYes // a system logger's newline, an entity, a colour begin so
-	case b == '"' && k.mode == afterQuote:
+	case b == '"' && (k.mode == afterQuote || k.mode == quoteBackslash):
 		set.join(k.set)
 		return t.state(tailKey{set: set, before: last})
 	case b == '"':
@@ -207,7 +208,11 @@ func (t *tail) read(k tailKey, b byte) *tailState {
 	case b == '\\':
 		// What the escape stands for is read next, or the backslash itself was.
 		set.join(k.set)
-		return t.state(tailKey{set: set, before: either, mode: backslash})
+		mode := backslash
+		if k.mode == afterQuote || k.mode == quoteBackslash {
+			mode = quoteBackslash
+		}
+		return t.state(tailKey{set: set, before: either, mode: mode})
 	case b == '%' && set == (instSet{}):
 		return t.state(tailKey{set: k.set, before: k.before, mode: percent})
 	case b == '%' || b == '+' && t.goesOn(k, ' '):

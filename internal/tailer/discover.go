@@ -309,6 +309,8 @@ func (t *tailer) adopt(s *source, path string) {
 // settle leaves a rotated file alone that is read to its end.
 func (t *tailer) settle(g *generation, f *os.File, size int64) {
 	f.Close()
+	g.gone = true
+	delete(t.timed, g)
 	t.settled[g.path] = settled{g.key, size}
 	t.known.add(g.position(nil))
 }

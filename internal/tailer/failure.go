@@ -32,6 +32,12 @@ func (b *backoff) later() {
 	b.at = time.Now().Add(b.delay)
 }
 
+// short tells whether what failed only lacks descriptors for the moment: many
+// files that are renamed at once hold some until they are known again.
+func (b *backoff) short(err error) bool {
+	return b.tries <= 3 && (errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE))
+}
+
 // A failure is a path that cannot be opened or looked at.
 type failure struct {
 	err    error
@@ -49,7 +55,7 @@ func (t *tailer) unreadable(s *source, path string, err error) {
 	f.err, f.missed = err, false
 	f.retry.later()
 	t.soon(f.retry.delay)
-	if s.failed[filepath.Dir(path)] == nil { // that tells it all
+	if s.failed[filepath.Dir(path)] == nil && !f.retry.short(err) { // that tells it all
 		t.failing(path, err)
 	}
 }

@@ -489,10 +489,14 @@ func (t *tailer) beside(seen map[string]bool, began time.Time) {
 			}
 		}
 	}
-	// What is remembered of paths goes when they do.
+	t.forget(seen, func(kin string) bool { return live[filepath.Dir(kin)][filepath.Base(kin)] != nil })
+}
+
+// forget lets go of what is remembered of paths and kins that are not there any more.
+func (t *tailer) forget(seen map[string]bool, followed func(kin string) bool) {
 	maps.DeleteFunc(t.settled, func(path string, _ settled) bool { return !seen[path] && t.byPath[path] == nil })
 	gone := func(kin string, at time.Time) bool {
-		return len(t.kin[kin]) == 0 && live[filepath.Dir(kin)][filepath.Base(kin)] == nil && time.Since(at) > time.Hour
+		return len(t.kin[kin]) == 0 && !followed(kin) && time.Since(at) > time.Hour
 	}
 	maps.DeleteFunc(t.since, gone)
 	maps.DeleteFunc(t.seen, gone)

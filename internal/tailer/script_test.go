@@ -39,7 +39,7 @@ import (
 // and what must come of it, each with time to come:
 //
 //	want LINE...              exactly these lines have come, in any order
-//	told TEXT                 TEXT stands in a notice
+//	told TEXT                 TEXT stands in a notice; "nothing": there is none
 //	lost REASON               a loss with this reason is in the ledger; "nothing": none
 //
 // Each word is quoted as in Go, or bare.
@@ -189,6 +189,14 @@ func (s *script) run(w []string) {
 	case "count":
 		s.count(number(1))
 	case "told":
+		if arg(1) == "nothing" {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if len(s.notices) > 0 {
+				s.t.Errorf("told %q", s.notices)
+			}
+			return
+		}
 		s.told(arg(1))
 	case "lost":
 		s.lost(arg(1))

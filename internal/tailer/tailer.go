@@ -27,6 +27,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/klauspost/compress/gzip"
 )
 
 // A Source is a kind of file to follow.
@@ -493,9 +494,11 @@ func (t *tailer) end(x turn) error {
 			t.damaged(g, r.err)
 			return nil
 		}
-		t.failing(g.path, r.err)
 		g.failed, g.grown = r.err, time.Now()
 		g.retry.later()
+		if !g.retry.short(r.err) {
+			t.failing(g.path, r.err)
+		}
 		t.time(g)
 		return nil
 	case r.known != nil:
@@ -544,6 +547,10 @@ func (t *tailer) damaged(g *generation, err error) {
 	g.done = true
 	t.settled[g.path] = settled{g.key, g.stored}
 	t.drop(g)
+	if behind := errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum); behind && g.offset > 0 && g.offset == g.size {
+		t.tell(g) // what is wrong is behind the text
+		return
+	}
 	t.tell(g, finding.Loss{Time: time.Now().UTC(), Source: g.src.Name, Path: g.path, Reason: "its compressed form cannot be read: " + err.Error(), From: g.offset, To: max(g.size, g.offset)})
 }
 
@@ -585,9 +592,11 @@ func (t *tailer) later(g *generation, err error) {
 	if err == nil {
 		return
 	}
-	t.failing(g.path, err)
 	g.failed = err
 	g.retry.later()
+	if !g.retry.short(err) {
+		t.failing(g.path, err)
+	}
 	t.time(g)
 }
 

@@ -79,7 +79,11 @@ async function find() {
 
 function findKeys(ev) {
   if (ev.key === 'Escape') { search.value = ''; results.hidden = true; }
-  if (ev.key === 'ArrowDown') { ev.preventDefault(); results.querySelector('a')?.focus(); }
+  if (ev.key === 'ArrowDown') {
+    ev.preventDefault();
+    const first = results.querySelector('a');
+    if (first) { finding?.abort(); first.focus(); } // a later answer would take it away
+  }
   if (ev.key === 'Enter') { ev.preventDefault(); results.querySelector('a')?.click(); }
 }
 results.addEventListener('keydown', (ev) => {
