@@ -38,13 +38,15 @@ func (f *file) found(text string) []Match {
 	seen := f.look.look(text)
 	defer seen.close()
 	list := f.matches(text, seen)
-	if plain := decoded(text); len(list) > 0 && plain != text {
-		seen := f.look.look(plain)
-		defer seen.close()
-		captureAll(list, f.fields, plain, seen)
-	} else if len(list) > 0 {
-		captureAll(list, f.fields, text, seen)
+	if len(list) == 0 {
+		return nil
 	}
+	plain := decoded(text)
+	if plain != text {
+		seen = f.look.look(plain)
+		defer seen.close()
+	}
+	captureAll(list, f.fields, plain, seen)
 	return list
 }
 

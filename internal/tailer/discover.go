@@ -302,6 +302,7 @@ func (t *tailer) adopt(s *source, path string) {
 	g.done, g.early = false, s.fresh && !t.swept
 	t.byPath[path] = g
 	t.add(g)
+	t.time(g)
 	g.size = max(g.size, info.Size())
 	t.enqueue(g)
 }
@@ -309,8 +310,6 @@ func (t *tailer) adopt(s *source, path string) {
 // settle leaves a rotated file alone that is read to its end.
 func (t *tailer) settle(g *generation, f *os.File, size int64) {
 	f.Close()
-	g.gone = true
-	delete(t.timed, g)
 	t.settled[g.path] = settled{g.key, size}
 	t.known.add(g.position(nil))
 }
@@ -336,7 +335,6 @@ func (t *tailer) recall(s *source, path string, key identity, f *os.File) *gener
 	g := resume(s, path, key, f, best)
 	g.rotated, g.done, g.awayAt = best.Path != path || best.Done, best.Done, time.Now()
 	t.known.remove(best)
-	t.time(g)
 	return g
 }
 

@@ -766,8 +766,8 @@ func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r 
 	if info.Size() != g.stored { // it is still being written, however slowly
 		g.stored, r.grew = info.Size(), true
 	}
-	if known, err := g.alreadyRead(ctx); known != nil || err != nil {
-		return result{known: known, err: err, grew: r.grew}
+	if r.known, r.err = g.alreadyRead(ctx); r.known != nil || r.err != nil {
+		return r
 	}
 	g.maybe = nil
 	p := g.position(nil)
@@ -776,11 +776,13 @@ func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r 
 	}
 	z, err := gzip.NewReader(moving{f, g, ctx.Err})
 	if err != nil {
-		return result{err: err}
+		r.err = err
+		return r
 	}
 	defer z.Close()
 	if _, err := io.CopyN(io.Discard, z, g.offset); err != nil {
-		return result{err: fmt.Errorf("unpack to %d: %w", g.offset, err), grew: r.grew}
+		r.err = fmt.Errorf("unpack to %d: %w", g.offset, err)
+		return r
 	}
 	limit := min(maxUnpacked, maxRatio*max(info.Size(), 64<<10))
 	buf := make([]byte, 0, max(chunkSize, g.src.MaxLine+8))
@@ -803,7 +805,8 @@ func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r 
 		buf = append(buf[:0], buf[g.offset-before:]...)
 		if err != nil && !end { // cut, or damaged
 			g.size = g.offset + int64(len(buf))
-			return result{err: err, grew: r.grew}
+			r.err = err
+			return r
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/imwatch/imwatch/internal/finding"
 	fast "github.com/klauspost/compress/gzip"
 )
 
@@ -267,54 +268,45 @@ func (zero) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 func (s *script) count(n int) {
 	s.t.Helper()
 	var got, kinds int
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		s.mu.Lock()
+	if !s.until(func() bool {
 		got = len(s.lines)
 		kinds = len(slices.Compact(slices.Sorted(slices.Values(s.lines))))
-		s.mu.Unlock()
-		if got == n && kinds == n {
-			return
-		}
+		return got == n && kinds == n
+	}) {
+		s.t.Errorf("%d lines, %d different ones; want %d", got, kinds, n)
 	}
-	s.t.Errorf("%d lines, %d different ones; want %d", got, kinds, n)
 }
 
 // over waits until a file is known to be read to its end.
 func (s *script) over(path string) {
 	s.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		s.mu.Lock()
+	if !s.until(func() bool {
 		for _, p := range s.last {
 			if p.Path == path && p.Done {
-				s.mu.Unlock()
-				return
+				return true
 			}
 		}
-		s.mu.Unlock()
+		return false
+	}) {
+		s.t.Errorf("%s is not over", path)
 	}
-	s.t.Errorf("%s is not over", path)
 }
 
 func (s *script) lost(reason string) {
 	s.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	if reason == "nothing" {
 		s.mu.Lock()
-		losses := slices.Clone(s.losses)
-		s.mu.Unlock()
-		if reason == "nothing" {
-			if len(losses) > 0 {
-				s.t.Errorf("lost %+v", losses)
-			}
-			return
+		defer s.mu.Unlock()
+		if len(s.losses) > 0 {
+			s.t.Errorf("lost %+v", s.losses)
 		}
-		for _, l := range losses {
-			if strings.Contains(fmt.Sprintf("%s %d-%d", l.Reason, l.From, l.To), reason) {
-				return
-			}
-		}
-		if time.Now().After(end) {
-			s.t.Errorf("%q is not in the ledger: %+v", reason, losses)
-			return
-		}
+		return
+	}
+	if !s.until(func() bool {
+		return slices.ContainsFunc(s.losses, func(l finding.Loss) bool {
+			return strings.Contains(fmt.Sprintf("%s %d-%d", l.Reason, l.From, l.To), reason)
+		})
+	}) {
+		s.t.Errorf("%q is not in the ledger: %+v", reason, s.losses)
 	}
 }

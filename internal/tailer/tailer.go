@@ -494,12 +494,8 @@ func (t *tailer) end(x turn) error {
 			t.damaged(g, r.err)
 			return nil
 		}
-		g.failed, g.grown = r.err, time.Now()
-		g.retry.later()
-		if !g.retry.short(r.err) {
-			t.failing(g.path, r.err)
-		}
-		t.time(g)
+		g.grown = time.Now()
+		t.later(g, r.err)
 		return nil
 	case r.known != nil:
 		t.compressedForm(g, r.known)

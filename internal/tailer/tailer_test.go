@@ -114,34 +114,37 @@ func init() { firstRetry, lastRetry = 20*time.Millisecond, time.Second }
 // patience is how long what must come may take, on a machine with much else to do.
 const patience = time.Minute
 
+// until waits for what the handler has brought to be so; f.mu is held.
+func (f *follow) until(so func() bool) bool {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		f.mu.Lock()
+		ok := so()
+		f.mu.Unlock()
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
 // want waits for exactly these lines, in any order.
 func (f *follow) want(lines ...string) {
 	f.t.Helper()
 	slices.Sort(lines)
 	var got []string
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		f.mu.Lock()
-		got = slices.Sorted(slices.Values(f.lines))
-		f.mu.Unlock()
-		if slices.Equal(got, lines) {
-			return
-		}
+	if !f.until(func() bool { got = slices.Sorted(slices.Values(f.lines)); return slices.Equal(got, lines) }) {
+		f.t.Errorf("got  %.300q\nwant %.300q", got, lines)
 	}
-	f.t.Errorf("got  %.300q\nwant %.300q", got, lines)
 }
 
 // told waits for a notice.
 func (f *follow) told(text string) {
 	f.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		f.mu.Lock()
-		ok := slices.ContainsFunc(f.notices, func(n string) bool { return strings.Contains(n, text) })
-		f.mu.Unlock()
-		if ok {
-			return
-		}
+	if !f.until(func() bool {
+		return slices.ContainsFunc(f.notices, func(n string) bool { return strings.Contains(n, text) })
+	}) {
+		f.t.Errorf("%q was not told; told %q", text, f.notices)
 	}
-	f.t.Errorf("%q was not told; told %q", text, f.notices)
 }
 
 func TestDirectoriesThatAppearLater(t *testing.T) {
