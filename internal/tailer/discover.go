@@ -174,16 +174,20 @@ func (t *tailer) look(s *source, path string) {
 	if d, ok := t.settled[path]; ok && d.key.same(key) && d.size == info.Size() {
 		return
 	}
-	other := t.byKey(key)
-	if other == nil {
-		other = t.closed(s, path, key)
-	}
-	if other != nil {
+	if other := t.followed(s, path, key); other != nil {
 		t.moved(other, path)
 		return
 	}
 	delete(t.settled, path)
 	t.adopt(s, path)
+}
+
+// followed finds the generation that a file is, whatever its name was.
+func (t *tailer) followed(s *source, path string, key identity) *generation {
+	if g := t.byKey(key); g != nil {
+		return g
+	}
+	return t.closed(s, path, key)
 }
 
 // byKey finds a generation by its inode, among those whose descriptor is held:
@@ -271,6 +275,11 @@ func (t *tailer) adopt(s *source, path string) {
 		return
 	}
 	t.opened(s, path)
+	if other := t.followed(s, path, key); other != nil { // names were shifted since it was looked at
+		f.Close()
+		t.moved(other, path)
+		return
+	}
 	if info.Mode()&fs.ModeNamedPipe != 0 {
 		t.adoptPipe(s, path, key, f)
 		return

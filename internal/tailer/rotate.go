@@ -555,21 +555,17 @@ func (t *tailer) sibling(live *generation, path string, e os.DirEntry) (over boo
 	if d, ok := t.settled[path]; ok && d.key.same(key) && d.size == info.Size() {
 		return true
 	}
-	other := t.byKey(key)
-	if other == nil {
-		other = t.closed(live.src, path, key)
-	}
-	if other != nil {
-		if other.path != path && t.byPath[other.path] != other {
-			other.path = path
-			t.byPath[path] = other
-		}
+	if t.renamed(live.src, path, key) {
 		return true
 	}
 	t.room()
 	f, key, _, err := live.src.open(path)
 	if err != nil {
 		return false
+	}
+	if t.renamed(live.src, path, key) { // since it was looked at
+		f.Close()
+		return true
 	}
 	if compressed(f) {
 		f.Close()
@@ -590,6 +586,17 @@ func (t *tailer) sibling(live *generation, path string, e os.DirEntry) (over boo
 	g.done, g.size = false, info.Size()
 	t.take(g)
 	return false
+}
+
+// renamed tells whether a file beside a followed one is followed itself, and
+// keeps its name if it has no other.
+func (t *tailer) renamed(s *source, path string, key identity) bool {
+	g := t.followed(s, path, key)
+	if g != nil && g.path != path && t.byPath[g.path] != g {
+		g.path = path
+		t.byPath[path] = g
+	}
+	return g != nil
 }
 
 // recallCopy finds the position of a generation that is over and whose content a

@@ -298,6 +298,56 @@ func TestKilledAtStart(t *testing.T) {
 	}
 }
 
+// TestShifted: names are shifted all the time while a start looks at them. What
+// has two names for a start is still one file.
+func TestShifted(t *testing.T) {
+	for _, pattern := range []string{"app.log*", "app.log"} {
+		t.Run(pattern, func(t *testing.T) {
+			t.Parallel()
+			f := following(t, pattern)
+			name := func(i int) string { return f.path(fmt.Sprintf("app.log.%d", i)) }
+			const files = 40
+			want := []string{"live"}
+			f.put("app.log", "live\n")
+			for i := range files {
+				line := fmt.Sprintf("the first line of file %d", i)
+				f.put(fmt.Sprintf("app.log.%d", i), line+"\n")
+				want = append(want, line)
+			}
+			f.reread = time.Now().Add(-time.Hour)
+			first := 0
+			for range 30 {
+				over, done := make(chan struct{}), make(chan struct{})
+				go func() {
+					defer close(done)
+					for at := first; ; {
+						for i := at + files - 1; i >= at; i-- {
+							if err := os.Rename(name(i), name(i+1)); err != nil {
+								t.Error(err)
+								return
+							}
+						}
+						at++
+						select {
+						case <-over:
+							first = at
+							return
+						default:
+						}
+					}
+				}()
+				f.start()
+				close(over)
+				<-done
+				if f.want(want...); t.Failed() {
+					return
+				}
+				f.stop()
+			}
+		})
+	}
+}
+
 // TestHole: a writer without O_APPEND goes on at its old place after a truncate.
 func TestHole(t *testing.T) {
 	f := following(t, "a.log")
