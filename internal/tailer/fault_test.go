@@ -2,10 +2,13 @@ package tailer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -253,5 +256,66 @@ func TestFlood(t *testing.T) {
 			}
 			t.Logf("%d turns of the flood", turns)
 		})
+	}
+}
+
+// TestRewritten: a file is cut and written anew, longer, while its beginning is
+// read: a line is one of before or one of after, never both.
+func TestRewritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	w, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	over := make(chan struct{})
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-over:
+				return
+			default:
+			}
+			letter := string(rune('a' + i%26))
+			text := strings.Repeat(letter, 59)
+			if i%2 == 1 {
+				text = strings.Repeat(strings.Repeat(letter, 80)+"\n", 15)
+			}
+			if err := errors.Join(w.Truncate(0), func() error { _, err := w.WriteString(text); return err }()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	r, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	s, err := newSource(&Source{Name: "s", Paths: []string{path}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var buf []byte
+	lines := 0
+	for end := time.Now().Add(20 * time.Second); lines < 100_000 && time.Now().Before(end); {
+		g := newGeneration(s, path, identity{}, r)
+		g.limit = -1
+		g.read(&buf, false, func(c *Chunk) (int, error) {
+			for l := range strings.Lines(string(c.Data)) {
+				lines++
+				if strings.Trim(l, l[:1]) != "\n" {
+					t.Errorf("one line of two: %q", l)
+					lines = 100_000
+				}
+			}
+			return len(c.Data), nil
+		})
+	}
+	close(over)
+	writer.Wait()
+	if lines == 0 {
+		t.Error("nothing was read")
 	}
 }

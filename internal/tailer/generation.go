@@ -198,6 +198,9 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 	} else if !ok {
 		return result{truncated: true}
 	}
+	if g.offset == 0 && !holds(g.f, 0, (*buf)[:min(n, maxHead)]) {
+		return result{more: true} // it was cut and written anew between two reads: no anchor tells
+	}
 	data, full := (*buf)[:n], n == window
 	if full && data[n-1] == 0 && g.wide(data) == nil {
 		empty, err := g.empty(g.offset + int64(n))

@@ -473,7 +473,7 @@ func (t *tailer) beside(seen map[string]bool, began time.Time) {
 				continue
 			}
 			for _, g := range stems[stem(path)] {
-				if rotatedForm(g.path, path) {
+				if rotatedForm(g.path, path) && !g.src.excluded(path) {
 					if !t.sibling(g, path, e) {
 						behind[stem(path)] = true
 					}
@@ -571,6 +571,10 @@ func (t *tailer) sibling(live *generation, path string, e os.DirEntry) (over boo
 		f.Close()
 		return t.packedSibling(live, path, key, info)
 	}
+	if t.sourceOf(path) != nil { // the next sweep follows it
+		f.Close()
+		return true
+	}
 	g := t.recall(live.src, path, key, f)
 	if g == nil {
 		g = t.recallCopy(live, path, key, f)
@@ -578,12 +582,11 @@ func (t *tailer) sibling(live *generation, path string, e os.DirEntry) (over boo
 	switch {
 	case g == nil:
 		g = newGeneration(live.src, path, key, f)
-		g.rotated = true
 	case g.done && g.offset == info.Size():
 		t.settle(g, f, info.Size())
 		return true
 	}
-	g.done, g.size = false, info.Size()
+	g.done, g.rotated, g.size = false, true, info.Size()
 	t.take(g)
 	return false
 }
@@ -607,7 +610,7 @@ func (t *tailer) recallCopy(live *generation, path string, key identity, f *os.F
 		return nil
 	}
 	g := resume(live.src, path, key, f, p)
-	g.rotated, g.done = true, p.Done
+	g.done = p.Done
 	return g
 }
 

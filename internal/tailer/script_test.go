@@ -21,7 +21,7 @@ import (
 // TestScript runs the lives of files in testdata: a new case is a new file. A
 // script begins with what is followed:
 //
-//	follow PATTERN...         -start_at end, -wait DURATION, -links DIR, -max BYTES
+//	follow PATTERN...         -start_at end, -wait DURATION, -links DIR, -exclude PATTERN, -max BYTES
 //
 // and goes on with what happens, in the shell's words:
 //
@@ -220,6 +220,9 @@ func (s *script) options(w []string) {
 		case "-links":
 			i++
 			s.src.Roots = append(s.src.Roots, s.path(w[i]))
+		case "-exclude":
+			i++
+			s.src.Exclude = append(s.src.Exclude, s.path(w[i]))
 		case "-max":
 			i++
 			n, err := strconv.Atoi(w[i])

@@ -85,8 +85,13 @@ func (s *source) names(path string, g *glob) bool {
 	return s.globOf(path) == g
 }
 
+// excluded tells whether a path is one to leave out.
+func (s *source) excluded(path string) bool {
+	return slices.ContainsFunc(s.Exclude, func(p string) bool { ok, err := doublestar.PathMatch(p, path); return err == nil && ok })
+}
+
 func (s *source) globOf(path string) *glob {
-	if slices.ContainsFunc(s.Exclude, func(p string) bool { ok, err := doublestar.PathMatch(p, path); return err == nil && ok }) {
+	if s.excluded(path) {
 		return nil
 	}
 	for i := range s.globs {
