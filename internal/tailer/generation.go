@@ -215,8 +215,15 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 		return result{more: true}
 	}
 	if g.offset == 0 && g.limit >= 0 && int64(len(data)) > g.limit {
-		data, full = data[:g.limit], true
+		r := g.offered(data[:g.limit], true, final, handle)
+		r.more, r.atEnd = true, false
+		return r
 	}
+	return g.offered(data, full, final, handle)
+}
+
+// offered hands on what stands at the offset, in whatever encoding.
+func (g *generation) offered(data []byte, full, final bool, handle Handler) result {
 	if order := g.wide(data); order != nil {
 		return g.offerWide(data, order, full, final, handle)
 	}

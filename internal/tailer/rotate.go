@@ -130,7 +130,7 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 			f.Close()
 			continue
 		}
-		held := t.byKey(key)
+		held := t.followed(s, path, key)
 		if held != nil && (held.busy || held.offset > 0) || p.Offset == 0 && !key.same(identity{p.Dev, p.Ino, p.Handle}) || !contains(f, p) {
 			f.Close()
 			continue
@@ -202,7 +202,11 @@ func (t *tailer) become(g *generation, p *finding.Position) {
 // and only then does the copy hold what nobody else does.
 func (t *tailer) isCopy(g *generation) bool {
 	g.limit = -1
-	if g.early || g.f == nil || g.pipe {
+	if g.early || g.pipe {
+		return false
+	}
+	if g.f == nil { // the turn that may open it after all must not read it unseen
+		g.limit = 0
 		return false
 	}
 	if len(t.kin[g.kin]) > 1 {

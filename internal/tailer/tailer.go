@@ -600,6 +600,7 @@ func (t *tailer) later(g *generation, err error) {
 // be opened, the turn finds out.
 func (t *tailer) open(g *generation) {
 	t.room()
+	g.said = g.path
 	if vanished, err := g.reopen(); !vanished && err == nil {
 		t.held++
 	}
