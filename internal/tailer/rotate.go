@@ -130,7 +130,10 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 			f.Close()
 			continue
 		}
-		held := t.followed(s, path, key)
+		held := t.byKey(key)
+		if held == nil {
+			held = t.unread(key, p)
+		}
 		if held != nil && (held.busy || held.offset > 0) || p.Offset == 0 && !key.same(identity{p.Dev, p.Ino, p.Handle}) || !contains(f, p) {
 			f.Close()
 			continue
@@ -156,6 +159,17 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 	// Names that were shifted while they were listed may have hidden it.
 	same := slices.EqualFunc(list, siblings(p.Path), func(a, b sibling) bool { return a.path == b.path && a.inode == b.inode })
 	return false, moved || !same, nil
+}
+
+// unread finds a generation whose descriptor was given back before anything was
+// read, other than the one that is searched.
+func (t *tailer) unread(key identity, p *finding.Position) *generation {
+	for _, g := range t.byIno[key.inode()] {
+		if g.f == nil && g.offset == 0 && !g.busy && !g.packed && g.key.same(key) && g.id != p.Generation {
+			return g
+		}
+	}
+	return nil
 }
 
 // take follows a generation that was found under another name.
