@@ -132,7 +132,7 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 		}
 		held := t.byKey(key)
 		if held == nil {
-			held = t.unread(key, p)
+			held = t.closedUnread(key, p)
 		}
 		if held != nil && (held.busy || held.offset > 0) || p.Offset == 0 && !key.same(identity{p.Dev, p.Ino, p.Handle}) || !contains(f, p) {
 			f.Close()
@@ -161,9 +161,9 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 	return false, moved || !same, nil
 }
 
-// unread finds a generation whose descriptor was given back before anything was
+// closedUnread finds a generation whose descriptor was given back before anything was
 // read, other than the one that is searched.
-func (t *tailer) unread(key identity, p *finding.Position) *generation {
+func (t *tailer) closedUnread(key identity, p *finding.Position) *generation {
 	for _, g := range t.byIno[key.inode()] {
 		if g.f == nil && g.offset == 0 && !g.busy && !g.packed && g.key.same(key) && g.id != p.Generation {
 			return g
