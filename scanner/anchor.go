@@ -271,7 +271,7 @@ func commonEnd(a, b string) string {
 
 // fits looks at what stands around the literal, which is data[at:behind].
 func (a *anchor) fits(data []byte, at, behind int) bool {
-	return a.follows(data[:at]) && (a.tail == nil || a.tail.fits(data, behind))
+	return (a.tail == nil || a.tail.fits(data, behind)) && a.follows(data[:at])
 }
 
 // follows tells whether the literal can stand behind data.

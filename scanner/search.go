@@ -6,6 +6,7 @@ import "github.com/imwatch/imwatch/scanner/sieve"
 type searcher struct {
 	*sieve.Sieve
 	looks [][]anchor // of each literal; one must fit
+	tails []*tail    // of each literal: what the looks' tails have in common, or nil
 }
 
 func newSearcher(anchors []anchor) *searcher {
@@ -21,6 +22,10 @@ func newSearcher(anchors []anchor) *searcher {
 			s.looks = append(s.looks, nil)
 		}
 		s.looks[i] = append(s.looks[i], a)
+	}
+	shared := map[string]*tail{}
+	for _, looks := range s.looks {
+		s.tails = append(s.tails, anyTail(looks, shared))
 	}
 	s.Sieve = sieve.New(lits)
 	return s
@@ -51,6 +56,9 @@ func (s *searcher) each(data []byte, visit func(int) int) {
 func (s *searcher) hit(data []byte, place int) int {
 	for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
 		behind := at + len(s.Literals[lit])
+		if any := s.tails[lit]; any != nil && !any.fits(data, behind) {
+			continue
+		}
 		looks := s.looks[lit]
 		for i := range looks {
 			if looks[i].fits(data, at, behind) {

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"fmt"
 	"regexp/syntax"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 // no where the rule would match. It is a lazily built automaton over bytes.
 type tail struct {
 	parts  []*syntax.Regexp // of the regex, behind the literal
+	any    []*tail          // instead of parts: it fits where one of them may
 	before lastChar         // the literal's last one
 	first  atomic.Pointer[tailState]
 
@@ -83,16 +85,62 @@ func (t *tail) start() *tailState {
 	if s := t.first.Load(); s != nil {
 		return s
 	}
-	// Of what is too long for a tail, its beginning.
-	for n := len(t.parts); n > 0; n-- {
-		prog, err := syntax.Compile(&syntax.Regexp{Op: syntax.OpConcat, Sub: t.parts[:n]})
-		if err == nil && len(prog.Inst) <= maxTailInsts {
-			t.first.Store(t.compile(prog))
-			return t.first.Load()
+	first := tailYes
+	if re := t.regex(); re != nil {
+		if prog, err := syntax.Compile(re); err == nil && len(prog.Inst) <= maxTailInsts {
+			first = t.compile(prog)
 		}
 	}
-	t.first.Store(tailYes)
-	return tailYes
+	t.first.Store(first)
+	return first
+}
+
+// regex returns what the automaton is built of; nil for what is too long.
+func (t *tail) regex() *syntax.Regexp {
+	if t.any == nil {
+		return beginning(t.parts, maxTailInsts)
+	}
+	either := &syntax.Regexp{Op: syntax.OpAlternate}
+	for _, o := range t.any {
+		re := beginning(o.parts, maxTailInsts/len(t.any)-1)
+		if re == nil {
+			return nil
+		}
+		either.Sub = append(either.Sub, re)
+	}
+	return either
+}
+
+// beginning returns of a regex's parts as many as are not too long.
+func beginning(parts []*syntax.Regexp, insts int) *syntax.Regexp {
+	for n := len(parts); n > 0; n-- {
+		re := &syntax.Regexp{Op: syntax.OpConcat, Sub: parts[:n]}
+		if prog, err := syntax.Compile(re); err == nil && len(prog.Inst) <= insts {
+			return re
+		}
+	}
+	return nil
+}
+
+// anyTail is a tail that fits where one of the anchors' tails may; nil where there
+// is but one, or one that has none. Literals whose anchors have the same tails
+// share it.
+func anyTail(list []anchor, shared map[string]*tail) *tail {
+	if len(list) < 2 {
+		return nil
+	}
+	all, key := &tail{}, ""
+	for i := range list {
+		if list[i].tail == nil {
+			return nil
+		}
+		all.any, all.before = append(all.any, list[i].tail), list[i].tail.before
+		key += fmt.Sprintf("%p ", list[i].tail)
+	}
+	if shared[key] == nil {
+		shared[key] = all
+	}
+	return shared[key]
 }
 
 func (t *tail) compile(prog *syntax.Prog) *tailState {
