@@ -111,7 +111,7 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 		}
 	}
 	packed := []string{}
-	list := siblings(p.Path)
+	list := s.siblings(p.Path)
 	for _, x := range list {
 		path := x.path
 		t.room()
@@ -154,7 +154,7 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 		}
 	}
 	// Names that were shifted while they were listed may have hidden it.
-	same := slices.EqualFunc(list, siblings(p.Path), func(a, b sibling) bool { return a.path == b.path && a.inode == b.inode })
+	same := slices.EqualFunc(list, s.siblings(p.Path), func(a, b sibling) bool { return a.path == b.path && a.inode == b.inode })
 	return false, moved || !same, nil
 }
 
@@ -281,7 +281,7 @@ func (t *tailer) longest(f *os.File, kin string, fits func(*finding.Position) bo
 
 func kinOf(path string) string { return filepath.Join(filepath.Dir(path), stem(path)) }
 
-var rotationMark = regexp.MustCompile(`[-._]?\d[\d\-_.T:]*`)
+var rotationMark = regexp.MustCompile(`[-._]?\d([\d\-_.T:]*\d)?`)
 
 // rotatedForm tells whether a name is one that a rotation would give to a
 // followed file: something behind it, or a number or date inside it.
@@ -290,6 +290,7 @@ func rotatedForm(live, name string) bool {
 	if rest, ok := strings.CutPrefix(name, live); ok {
 		return rest != "" && strings.ContainsAny(rest[:1], ".-_~")
 	}
+	name = strings.TrimSuffix(name, ".gz")
 	return rotationMark.ReplaceAllString(name, "") == rotationMark.ReplaceAllString(live, "")
 }
 
