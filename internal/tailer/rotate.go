@@ -519,7 +519,10 @@ func (t *tailer) history(kin string) time.Time {
 			at = since
 		}
 	}
+	now := time.Now()
 	switch {
+	case at.After(now.Add(time.Second)):
+		at = now.Add(-keepAlone) // the clock has been set back by nobody knows how much
 	case !at.IsZero():
 	case !t.swept && !t.o.Reread.IsZero():
 		at = t.o.Reread
