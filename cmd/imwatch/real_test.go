@@ -45,7 +45,6 @@ func TestLogrotate(t *testing.T) {
 		"dated":                 "create 0644\ndateext\ndateformat -%s\n",
 		"copytruncate":          "copytruncate\n",
 		"copytruncate, at once": "copytruncate\ncompress\n",
-		"date inside the name":  "create 0644\ndateext\ndateformat -%Y%m%d-%s\nextension .log\ncompress\ndelaycompress\n",
 		"olddir":                "create 0644\nolddir old\ncreateolddir 0755\nsharedscripts\npostrotate\ntrue\nendscript\n",
 	} {
 		t.Run(name, func(t *testing.T) {
