@@ -58,6 +58,53 @@ func TestOverlay(t *testing.T) {
 	f.verify(6)
 }
 
+// TestMountedOver: another file system is mounted over the directory of a followed
+// file, and goes again: what is written in either is read.
+func TestMountedOver(t *testing.T) {
+	t.Parallel()
+	f := newFollower(t, "logs/*.log")
+	logs := f.mkdir("logs")
+	path := filepath.Join(logs, "app.log")
+	put(t, path, numberedLine(1))
+	below, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer below.Close()
+	f.start()
+	f.came(1)
+	mount(t, logs, "-t", "tmpfs", "-o", "size=1m", "tmpfs")
+	put(t, path, numberedLine(2))
+	f.came(2)
+	if _, err := below.WriteString(numberedLine(3)); err != nil { // by who had it open
+		t.Fatal(err)
+	}
+	f.came(3)
+	if err := syscall.Unmount(logs, syscall.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+	put(t, path, numberedLine(4))
+	f.verify(4)
+}
+
+// TestFileSizeLimit: neither the state nor the events may have a larger file. What
+// was read meanwhile comes when they may.
+func TestFileSizeLimit(t *testing.T) {
+	t.Parallel()
+	f := newFollower(t, "app.log")
+	n := 0
+	var text strings.Builder
+	for range 3_000 {
+		n++
+		text.WriteString(longLine(n))
+	}
+	put(t, filepath.Join(f.dir, "app.log"), text.String())
+	f.begin("sh", "-c", `ulimit -f 512; exec "$@"`, "sh")
+	f.told("file too large")
+	f.kill()
+	f.verify(n)
+}
+
 // TestLogDiskFull: the disk that the log is on is full in the middle of a line.
 // When there is room again the writer goes on with the rest, which comes as one
 // line; half a line that is rotated away comes as such.

@@ -45,10 +45,15 @@ func TestLogrotate(t *testing.T) {
 		"dated":                 "create 0644\ndateext\ndateformat -%s\n",
 		"copytruncate":          "copytruncate\n",
 		"copytruncate, at once": "copytruncate\ncompress\n",
+		"olddir":                "create 0644\nolddir old\ncreateolddir 0755\nsharedscripts\npostrotate\ntrue\nendscript\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFollower(t, "app.log")
+			pattern := "app.log"
+			if name == "olddir" {
+				pattern = "**/app.log*" // the other directory is found where a pattern leads there
+			}
+			f := newFollower(t, pattern)
 			w := &writer{t: t, r: rand.New(rand.NewPCG(1, 3)), path: filepath.Join(f.dir, "app.log")}
 			w.f = w.open()
 			conf := filepath.Join(f.dir, "logrotate.conf")

@@ -257,7 +257,7 @@ func (t *tailer) moved(g *generation, path string) {
 		delete(t.byPath, g.path)
 	}
 	t.rotation(g)
-	g.path, g.rotated, g.awayAt = path, true, time.Now()
+	g.path, g.rotated, g.awayAt = path, path != g.born, time.Now()
 	t.byPath[path] = g
 	t.time(g)
 	t.enqueue(g)
@@ -342,7 +342,8 @@ func (t *tailer) recall(s *source, path string, key identity, f *os.File) *gener
 		return nil
 	}
 	g := resume(s, path, key, f, best)
-	g.rotated, g.done, g.awayAt = best.Path != path || best.Done, best.Done, time.Now()
+	back := best.Done && !s.exactly(path) // a rotated file that has grown
+	g.rotated, g.done, g.awayAt = best.Path != path || back, best.Done, time.Now()
 	t.known.remove(best)
 	return g
 }

@@ -183,6 +183,73 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
+// TestClockSetBack: the clock was ahead when the positions were kept. What was
+// rotated since is found all the same.
+func TestClockSetBack(t *testing.T) {
+	f := following(t, "app.log")
+	f.put("app.log", "one\n")
+	f.start()
+	f.want("one")
+	f.stop()
+	for id, p := range f.last {
+		p.Seen, p.Since = p.Seen.Add(time.Hour), p.Since.Add(time.Hour)
+		f.last[id] = p
+	}
+	f.put("app.log.9", "history\n")
+	old := time.Now().Add(-30 * 24 * time.Hour)
+	f.must(os.Chtimes(f.path("app.log.9"), old, old))
+	for _, next := range []string{"two\n", "three\n", "four\n"} {
+		f.shift("app.log", "", ".1", ".2", ".3")
+		f.put("app.log", next)
+	}
+	f.start()
+	f.want("one", "two", "three", "four")
+	f.stop()
+	f.start() // once more: nothing comes twice
+	f.put("app.log", "five\n")
+	f.want("one", "two", "three", "four", "five")
+}
+
+// TestEdges: files as long as an anchor and a head are, and one byte more and
+// less, that grow while nobody follows, in whatever form they are found then.
+func TestEdges(t *testing.T) {
+	for form, rotate := range map[string]func(f *follow){
+		"as it was": func(f *follow) {},
+		"renamed":   func(f *follow) { f.shift("app.log", "", ".1") },
+		"compressed": func(f *follow) {
+			f.shift("app.log", "", ".1")
+			(&script{follow: f}).gzip(f.path("app.log.1"))
+		},
+		"copied and cut": func(f *follow) {
+			b, err := os.ReadFile(f.path("app.log"))
+			f.must(err)
+			f.must(os.WriteFile(f.path("app.log.1"), b, 0o644))
+			f.must(os.Truncate(f.path("app.log"), 0))
+		},
+	} {
+		for _, size := range []int{2, 63, 64, 65, 1023, 1024, 1025} {
+			t.Run(fmt.Sprint(form, ", ", size), func(t *testing.T) {
+				t.Parallel()
+				f := following(t, "app.log")
+				line := strings.Repeat("x", size-1)
+				f.put("app.log", line+"\n")
+				f.start()
+				f.want(line)
+				f.stop()
+				f.put("app.log", "more\n")
+				rotate(f)
+				f.put("app.log", "last\n")
+				f.start()
+				f.want(line, "more", "last")
+				f.stop()
+				if len(f.losses) > 0 {
+					t.Errorf("lost %+v", f.losses)
+				}
+			})
+		}
+	}
+}
+
 // TestFlood: with one worker, a file that is written as fast as it is read keeps
 // no other from being read, and a file in which there is always a little more
 // keeps nobody from catching up with a large one.

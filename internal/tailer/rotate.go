@@ -111,7 +111,7 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 		}
 	}
 	packed := []string{}
-	list := siblings(p.Path)
+	list := s.siblings(p.Path)
 	for _, x := range list {
 		path := x.path
 		t.room()
@@ -157,7 +157,7 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 		}
 	}
 	// Names that were shifted while they were listed may have hidden it.
-	same := slices.EqualFunc(list, siblings(p.Path), func(a, b sibling) bool { return a.path == b.path && a.inode == b.inode })
+	same := slices.EqualFunc(list, s.siblings(p.Path), func(a, b sibling) bool { return a.path == b.path && a.inode == b.inode })
 	return false, moved || !same, nil
 }
 
@@ -299,7 +299,7 @@ func (t *tailer) longest(f *os.File, kin string, fits func(*finding.Position) bo
 
 func kinOf(path string) string { return filepath.Join(filepath.Dir(path), stem(path)) }
 
-var rotationMark = regexp.MustCompile(`[-._]?\d[\d\-_.T:]*`)
+var rotationMark = regexp.MustCompile(`[-._]?\d([\d\-_.T:]*\d)?`)
 
 // rotatedForm tells whether a name is one that a rotation would give to a
 // followed file: something behind it, or a number or date inside it.
@@ -308,6 +308,7 @@ func rotatedForm(live, name string) bool {
 	if rest, ok := strings.CutPrefix(name, live); ok {
 		return rest != "" && strings.ContainsAny(rest[:1], ".-_~")
 	}
+	name = strings.TrimSuffix(name, ".gz")
 	return rotationMark.ReplaceAllString(name, "") == rotationMark.ReplaceAllString(live, "")
 }
 
@@ -536,7 +537,10 @@ func (t *tailer) history(kin string) time.Time {
 			at = since
 		}
 	}
+	now := time.Now()
 	switch {
+	case at.After(now.Add(time.Second)):
+		at = now.Add(-keepAlone) // the clock has been set back by nobody knows how much
 	case !at.IsZero():
 	case !t.swept && !t.o.Reread.IsZero():
 		at = t.o.Reread

@@ -35,6 +35,7 @@ import (
 //	zeros FILE SIZE           a compressed file of so many NULs
 //	pause DURATION            time to go wrong in
 //	over FILE                 wait until it is known to be read to its end
+//	stall, flow               nothing is taken of what was read, until it flows again
 //	fill FILE N TEXT          append N times TEXT and its number, one a line
 //
 // and what must come of it, each with time to come:
@@ -57,6 +58,7 @@ func TestScript(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := &script{follow: following(t), held: map[string]*os.File{}}
+			defer s.flow()
 			for i, line := range strings.Split(string(text), "\n") {
 				if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 					continue
@@ -97,8 +99,9 @@ func words(t *testing.T, line string) (list []string) {
 
 type script struct {
 	*follow
-	where string
-	held  map[string]*os.File
+	where   string
+	held    map[string]*os.File
+	stalled bool
 }
 
 func (s *script) run(w []string) {
@@ -182,6 +185,11 @@ func (s *script) run(w []string) {
 		time.Sleep(d)
 	case "over":
 		s.over(path(1))
+	case "stall":
+		s.mu.Lock()
+		s.stalled = true
+	case "flow":
+		s.flow()
 	case "age":
 		old := time.Now().Add(-time.Duration(number(2)) * time.Hour)
 		s.must(os.Chtimes(path(1), old, old))
@@ -277,6 +285,14 @@ func (s *script) count(n int) {
 		return got == n && kinds == n
 	}) {
 		s.t.Errorf("%d lines, %d different ones; want %d", got, kinds, n)
+	}
+}
+
+// flow ends a stall.
+func (s *script) flow() {
+	if s.stalled {
+		s.stalled = false
+		s.mu.Unlock()
 	}
 }
 

@@ -106,6 +106,12 @@ func (s *source) globOf(path string) *glob {
 	return nil
 }
 
+// exactly tells whether one of the source's paths is this one.
+func (s *source) exactly(path string) bool {
+	g := s.globOf(path)
+	return g != nil && g.exact
+}
+
 // hidden tells whether a path has a hidden part below a directory.
 func hidden(path, below string) bool {
 	return strings.Contains(strings.TrimPrefix(path, below), "/.")
@@ -231,13 +237,33 @@ func untext(f *os.File) bool {
 	return (err == nil || errors.Is(err, io.EOF)) && bytes.IndexByte(b[:n], 0) >= 0 && !bytes.HasPrefix(b[:n], []byte{0xff, 0xfe}) && !bytes.HasPrefix(b[:n], []byte{0xfe, 0xff})
 }
 
-// stem is the part of a file's name that its rotated names share.
+// stem is the part of a file's name that its rotated names share: what stands
+// before its first dot or date.
 func stem(path string) string {
 	name := filepath.Base(path)
-	if i := strings.IndexByte(name[1:], '.'); i >= 0 {
-		return name[:i+1]
+	for i := 1; i < len(name); i++ {
+		if name[i] == '.' || dated(name[i:]) {
+			return name[:i]
+		}
 	}
 	return name
+}
+
+// dated tells whether a text begins with a mark and a date of this century.
+func dated(s string) bool {
+	if s[0] != '-' && s[0] != '_' || !strings.HasPrefix(s[1:], "20") {
+		return false
+	}
+	digits := 0
+	for i := 1; i < len(s) && digits < len("20260131"); i++ {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			digits++
+		case c != '-' && c != '_':
+			return false
+		}
+	}
+	return digits == len("20260131")
 }
 
 // A sibling is a file beside another.
@@ -245,6 +271,25 @@ type sibling struct {
 	path  string
 	inode inode
 	at    time.Time
+}
+
+// siblings returns the regular files that may be rotated forms of a path: beside
+// it, and beside what it is a link to.
+func (s *source) siblings(path string) []sibling {
+	list := siblings(path)
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return list
+	}
+	f, err := s.openInside(path) // whether it may be followed
+	if err != nil {
+		return list
+	}
+	f.Close()
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		list = append(list, siblings(target)...)
+	}
+	return list
 }
 
 // siblings returns the regular files beside a path that may be rotated forms of
