@@ -100,7 +100,7 @@ func (c *anchorChoice) concat(front, parts, behind []*syntax.Regexp) {
 		if n > 0 {
 			done = i + n
 			before, behind := slices.Concat(front, parts[:i]), rest(i+n)
-			set := anchorSet{}
+			set := anchorSet{list: make([]placed, 0, len(run))}
 			for _, text := range run {
 				one := spellings(spelling{text, before}, behind)
 				set.list, set.cost = append(set.list, one.list...), set.cost+one.cost
@@ -127,11 +127,11 @@ func (c *anchorChoice) alternatives(front, head, branches, behind []*syntax.Rege
 		if len(one.best.list) == 0 {
 			return
 		}
-		all.list, all.cost = append(all.list, one.best.list...), all.cost+one.best.cost
+		if all.list, all.cost = append(all.list, one.best.list...), all.cost+one.best.cost; len(all.list) > 2*regex.MaxTexts {
+			return
+		}
 	}
-	if len(all.list) <= 2*regex.MaxTexts {
-		c.offer(all)
-	}
+	c.offer(all)
 }
 
 // longestRun crosses the exact texts of the first n parts.

@@ -21,9 +21,9 @@ type literal struct {
 	back int
 }
 
-// literals returns the set of literals that the fewest texts will have; nil when
+// rarest returns the set of literals that the fewest texts will have; nil when
 // there is none.
-func literals(expr string) []literal {
+func rarest(expr string) []literal {
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil || !lower(tree) {
 		return nil
@@ -96,14 +96,20 @@ func (c *choice) offer(set []literal) {
 // concat offers the sets of a concatenation before which at most before bytes
 // of the match stand.
 func (c *choice) concat(list []*syntax.Regexp, before int) {
-	at := before // of the part before
+	at, done := before, 0 // of the part before; behind the last run
 	for i := range list {
-		if run, n := run(list[i:]); n > 0 {
-			var set []literal
+		var run []string
+		n := 0
+		if i >= done {
+			run, n = runOf(list[i:])
+		}
+		if n > 0 {
+			done = i + n
+			var set literals
 			for _, text := range run {
-				set = add(set, literal{strings.ToLower(text), before})
+				set.add(literal{strings.ToLower(text), before})
 			}
-			c.offer(set)
+			c.offer(set.list)
 		}
 		if list[i].Op == syntax.OpAlternate {
 			// The parser takes out what all branches begin with.
@@ -123,7 +129,7 @@ func (c *choice) concat(list []*syntax.Regexp, before int) {
 }
 
 func (c *choice) alternatives(head, branches []*syntax.Regexp, before int) {
-	var all []literal
+	var all literals
 	for _, b := range branches {
 		var one choice
 		one.concat(slices.Concat(head, Parts(b)), before)
@@ -131,27 +137,46 @@ func (c *choice) alternatives(head, branches []*syntax.Regexp, before int) {
 			return
 		}
 		for _, l := range one.best {
-			all = add(all, l)
+			all.add(l)
+		}
+		if len(all.list) > MaxTexts {
+			return
 		}
 	}
-	c.offer(all)
+	c.offer(all.list)
 }
 
-// add adds a literal to a set that may have it already.
-func add(set []literal, l literal) []literal {
-	for i := range set {
-		if set[i].text == l.text {
-			if set[i].back >= 0 && (l.back < 0 || l.back > set[i].back) {
-				set[i].back = l.back
+// Literals are a set, each text once.
+type literals struct {
+	list []literal
+	at   map[string]int // nil while they are few
+}
+
+func (s *literals) add(l literal) {
+	const few = 8
+	i := -1
+	if s.at == nil {
+		i = slices.IndexFunc(s.list, func(o literal) bool { return o.text == l.text })
+	} else if at, ok := s.at[l.text]; ok {
+		i = at
+	}
+	switch {
+	case i < 0:
+		if s.list = append(s.list, l); s.at != nil {
+			s.at[l.text] = len(s.list) - 1
+		} else if len(s.list) > few {
+			s.at = make(map[string]int, MaxTexts)
+			for i, o := range s.list {
+				s.at[o.text] = i
 			}
-			return set
 		}
+	case s.list[i].back >= 0 && (l.back < 0 || l.back > s.list[i].back):
+		s.list[i].back = l.back
 	}
-	return append(set, l)
 }
 
-// run crosses the texts of the first n parts.
-func run(list []*syntax.Regexp) (texts []string, n int) {
+// runOf crosses the texts of the first n parts.
+func runOf(list []*syntax.Regexp) (texts []string, n int) {
 	for _, p := range list {
 		set := Exact(p)
 		joined := Cross(texts, set)
@@ -277,6 +302,10 @@ func Cross(a, b []string) (out []string) {
 	if len(a)*len(b) > MaxTexts {
 		return nil
 	}
+	if len(b) == 1 && b[0] == "" {
+		return a
+	}
+	out = make([]string, 0, len(a)*len(b))
 	for _, x := range a {
 		for _, y := range b {
 			out = append(out, x+y)

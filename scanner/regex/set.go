@@ -37,7 +37,7 @@ type use struct{ expr, back int }
 func NewSet(list []*Regexp, groups ...[]string) *Set {
 	s := &Set{list: list, size: len(list) + len(groups)}
 	for i, r := range list {
-		need := literals(r.expr)
+		need := rarest(r.expr)
 		if need == nil || r.text { // one look at the text's start costs less
 			s.always, need = append(s.always, i), nil
 		}
