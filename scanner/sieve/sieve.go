@@ -32,6 +32,8 @@ type windowEntry struct {
 	lit    uint16
 	at     uint16 // of the window in the literal
 	next   uint16
+	length uint16 // of the literal
+	last   byte   // of its bytes, by which numbers that begin alike differ
 }
 
 // Tables are what the assembly reads: for each of four bytes two tables by low
@@ -82,7 +84,7 @@ func (s *Sieve) windows() {
 		w := s.read(s.Literals[i][at[i]:])
 		h := windowHash(w)
 		s.marks.bits[h>>3] |= 1 << (h & 7)
-		s.entries = append(s.entries, windowEntry{w, uint16(i), uint16(at[i]), s.heads[h>>4]})
+		s.entries = append(s.entries, windowEntry{w, uint16(i), uint16(at[i]), s.heads[h>>4], uint16(len(s.Literals[i])), s.Literals[i][len(s.Literals[i])-1]})
 		s.heads[h>>4] = uint16(len(s.entries))
 	}
 	if s.fast = assembly; !s.fast {
@@ -167,12 +169,12 @@ func (s *Sieve) Next(data []byte, place int, from uint16) (lit, at int, next uin
 	w := s.at(data, place)
 	for e := from; e != 0; {
 		x := &s.entries[e-1]
-		if e = x.next; x.window != w {
+		e = x.next
+		start, end := place-int(x.at), place-int(x.at)+int(x.length)
+		if x.window != w || start < 0 || end > len(data) || data[end-1] != x.last {
 			continue
 		}
-		lit := s.Literals[x.lit]
-		start := place - int(x.at)
-		if start >= 0 && start+len(lit) <= len(data) && (len(lit) == s.width || string(data[start:start+len(lit)]) == lit) {
+		if int(x.length) == s.width || string(data[start:end]) == s.Literals[x.lit] {
 			return int(x.lit), start, e
 		}
 	}
