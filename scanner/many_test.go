@@ -104,3 +104,22 @@ func BenchmarkRules(b *testing.B) {
 		})
 	}
 }
+
+// TestLongLiteral: a rule whose literal is longer than the sieve searches.
+func TestLongLiteral(t *testing.T) {
+	long := strings.Repeat("na", 40_000)
+	text := "families: [easemob-web]\nabout: x\nrules:\n  - id: long-one\n    about: x\n    regex: '" + long + " (?P<code>206)'\n    gives: sdk\n    match: |\n      206  " + long + " 206\n    no_match: |\n      " + long + " 2\n"
+	file, problems := rules.Parse("long.yaml", []byte(text))
+	for _, p := range problems {
+		t.Fatal(p)
+	}
+	s, problems := New(&rules.Set{Files: []*rules.File{file}}, codes.Embedded())
+	for _, p := range problems {
+		t.Fatal(p)
+	}
+	n := 0
+	s.Scan([]byte("x "+long+" 206\n"), true, func(*Block) { n++ })
+	if n != 1 {
+		t.Errorf("found %d times", n)
+	}
+}

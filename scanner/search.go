@@ -14,6 +14,9 @@ func newSearcher(anchors []anchor) *searcher {
 	var lits []string
 	index := map[string]int{}
 	for _, a := range anchors {
+		if len(a.lit) > sieve.Longest {
+			a.lit, a.tail = a.lit[:sieve.Longest], nil
+		}
 		i, ok := index[a.lit]
 		if !ok {
 			i = len(lits)

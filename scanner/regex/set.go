@@ -55,6 +55,7 @@ func NewSet(list []*Regexp, groups ...[]string) *Set {
 }
 
 func (s *Set) add(text string, u use) {
+	text = text[:min(len(text), sieve.Longest)]
 	switch {
 	case len(text) >= sieve.Window:
 		s.long.add(text, u)

@@ -46,7 +46,8 @@ type tables struct {
 }
 
 const (
-	Window = 4 // bytes
+	Window  = 4       // bytes
+	Longest = 1 << 12 // bytes of a literal
 
 	// Beyond is how many bytes that no literal has should stand behind a short
 	// text, for all of it to be sifted fast.
@@ -55,7 +56,8 @@ const (
 
 func windowHash(w uint32) uint32 { return w * 0x9E3779B1 >> 16 }
 
-// New returns a sieve over literals, none of which is empty or stands twice.
+// New returns a sieve over literals, none of which is empty, longer than Longest, or
+// stands twice.
 func New(literals []string) *Sieve {
 	s := &Sieve{Literals: literals, width: Window}
 	for _, l := range literals {
