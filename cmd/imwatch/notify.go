@@ -161,17 +161,23 @@ func (d *daemon) does(limit time.Duration) (does, stuck string) {
 	}
 	files, stuck := r.Moves(context.Background(), limit)
 	var lag int64
-	unreadable := 0
+	unreadable, stalled := 0, 0
 	for _, f := range files {
 		lag += f.Lag
 		if f.Mode == "unreadable" {
 			unreadable++
 		}
+		if f.Mode == "stalled" {
+			stalled++
+		}
 	}
 	st := r.Store()
-	parts := []string{count(len(files)-unreadable, "file", "files"), bytesOf(lag) + " to read", count(int(st.Kept), "event", "events") + " kept"}
+	parts := []string{count(len(files)-unreadable-stalled, "file", "files"), bytesOf(lag) + " to read", count(int(st.Kept), "event", "events") + " kept"}
 	if unreadable > 0 {
 		parts = append(parts, fmt.Sprintf("%d unreadable", unreadable))
+	}
+	if stalled > 0 {
+		parts = append(parts, fmt.Sprintf("%d on a mount that does not answer", stalled))
 	}
 	if st.Error != "" {
 		parts = append(parts, "the store cannot be written: "+st.Error)

@@ -26,10 +26,7 @@ func (t *tailer) sweep() {
 	t.others = map[string][]fs.DirEntry{}
 	for _, s := range t.sources {
 		if !t.swept {
-			s.fresh = true
-			for i := range t.o.Positions {
-				s.fresh = s.fresh && t.o.Positions[i].Source != s.Name
-			}
+			s.fresh = !s.known
 		}
 		for _, f := range s.failed {
 			f.missed = true

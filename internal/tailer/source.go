@@ -51,10 +51,7 @@ func newSource(o *Source) (*source, error) {
 		g := glob{pattern: abs}
 		g.base, _ = doublestar.SplitPattern(filepath.ToSlash(abs))
 		if !strings.ContainsAny(abs, "*?[{") {
-			g.exact = true
-			if info, err := os.Stat(abs); err == nil && info.IsDir() {
-				g = treeOf(abs)
-			}
+			g.exact = true // or a directory: the first sweep finds out, here it might have to wait
 		}
 		s.globs = append(s.globs, g)
 	}

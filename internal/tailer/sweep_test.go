@@ -36,7 +36,7 @@ func byHand(tb testing.TB, o Options, handle Handler) *tailer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	t := x.t
+	t := x.parts[0]
 	t.sweeper, t.idle, t.turns = time.NewTimer(time.Hour), t.o.Workers, make(chan turn, t.o.Workers)
 	t.watch = newWatcher(t.notice)
 	tb.Cleanup(func() {

@@ -14,6 +14,7 @@
 package tailer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -41,6 +43,8 @@ type Source struct {
 	Links      bool          // follow symbolic links wherever they lead
 	UTF16      bool          // also without a byte order mark
 	Roots      []string      // further directories that they may lead into
+
+	known bool // something of it was followed before
 }
 
 // Options say what to follow and from where.
@@ -54,7 +58,9 @@ type Options struct {
 	Sweep     time.Duration            // between sweeps while notification is healthy; default 10 s
 	Poll      time.Duration            // where it is not; default 1 s
 	Idle      time.Duration            // after which a file that does not grow is closed; default 1 h
-	Workers   int                      // default the number of CPUs, at most 8
+	Workers   int                      // default the number of CPUs, at most 8; for each mount that may stop answering as many
+
+	handle Handler
 }
 
 // Rotations are the kinds of rotation that are told.
@@ -90,7 +96,7 @@ type Handler func(*Chunk) (consumed int, err error)
 type Status struct {
 	Source string `json:"source"`
 	Path   string `json:"path"`
-	Mode   string `json:"mode"` // live, rotated, waiting, unreadable
+	Mode   string `json:"mode"` // live, rotated, waiting, unreadable, stalled
 	Lag    int64  `json:"lag"`  // bytes that are not yet read
 	Error  string `json:"error,omitempty"`
 
@@ -107,8 +113,10 @@ const (
 	maxHeld   = time.Second // a block that has not grown for so long is taken as it is
 )
 
-// tailer is the scheduler's state.
+// tailer is the state of one scheduler: of what is here, or on a mount that may
+// stop answering.
 type tailer struct {
+	on       mount
 	o        Options
 	handle   Handler
 	sources  []*source
@@ -159,10 +167,15 @@ type turn struct {
 }
 
 // A Tailer follows files. Make it with New, start it with Run.
-type Tailer struct{ t *tailer }
+type Tailer struct {
+	parts []*tailer
+	ready func()
+	left  atomic.Bool // Run has ended, perhaps without some parts
+}
 
-// New prepares a tailer; ready is called once, when every source has been swept
-// and what was there has been found.
+// New prepares a tailer; ready is called once, from Run, when every source has been
+// swept and what was there has been found, but for what is on a mount that does not
+// answer.
 func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
@@ -184,7 +197,20 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	if o.Refuse == nil {
 		o.Refuse = func(os.FileInfo) bool { return false }
 	}
-	t := &tailer{o: o, handle: handle, byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: descriptorLimit(), ready: ready, status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, failures: map[string]*told{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}, seen: map[string]time.Time{}}
+	x := &Tailer{ready: ready}
+	o.handle = func(c *Chunk) (int, error) {
+		if x.left.Load() {
+			return 0, context.Canceled
+		}
+		return handle(c)
+	}
+	var err error
+	x.parts, err = o.split()
+	return x, err
+}
+
+func newTailer(o Options, on mount, parts int) (*tailer, error) {
+	t := &tailer{o: o, on: on, handle: o.handle, byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: max(8, descriptorLimit()/parts), status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, failures: map[string]*told{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}, seen: map[string]time.Time{}}
 	for i := range o.Sources {
 		s, err := newSource(&o.Sources[i])
 		if err != nil {
@@ -192,7 +218,7 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 		}
 		t.sources = append(t.sources, s)
 	}
-	return &Tailer{t}, nil
+	return t, nil
 }
 
 // Check tells whether sources can be followed: their patterns, not their files.
@@ -206,20 +232,75 @@ func Check(sources []Source) error {
 }
 
 // Run follows until ctx ends, then waits for the turns under way, or until the
-// handler fails.
-func (x *Tailer) Run(ctx context.Context) error { return x.t.run(ctx) }
+// handler fails. What is on a mount that does not answer is not waited for long, and
+// reaches the handler no more.
+func (x *Tailer) Run(ctx context.Context) error {
+	defer x.left.Store(true)
+	var others sync.WaitGroup
+	defer others.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	swept := make(chan *tailer, len(x.parts))
+	for _, t := range x.parts {
+		t.ready = func() { swept <- t }
+	}
+	others.Go(func() { x.tellReady(ctx, swept) })
+	here, far := x.parts[0], x.parts[1:]
+	ended := make(chan error, len(far))
+	for _, t := range far {
+		others.Go(func() { t.ask(ctx) })
+		go func() {
+			err := t.run(ctx)
+			if err != nil {
+				cancel()
+			}
+			ended <- err
+		}()
+	}
+	err := here.run(ctx)
+	cancel()
+	late := time.NewTimer(endPatience)
+	defer late.Stop()
+	for range far {
+		select {
+		case e := <-ended:
+			err = cmp.Or(err, e)
+		case <-late.C:
+			return err
+		}
+	}
+	return err
+}
+
+// tellReady waits for the first sweep of what is here, and for a while for those of
+// the mounts.
+func (x *Tailer) tellReady(ctx context.Context, swept <-chan *tailer) {
+	var late <-chan time.Time
+	for here, left := false, len(x.parts); left > 0; left-- {
+		select {
+		case t := <-swept:
+			if here = here || t == x.parts[0]; here && late == nil {
+				late = time.After(sweepPatience)
+			}
+		case <-late:
+			left = 0
+		case <-ctx.Done():
+			return
+		}
+	}
+	x.ready()
+}
 
 // Files tells about every followed file; nil when ctx or the following ends first.
-func (x *Tailer) Files(ctx context.Context) []Status {
-	answer := make(chan []Status, 1)
-	select {
-	case x.t.status <- answer:
-		return <-answer
-	case <-ctx.Done():
-		return nil
-	case <-x.t.over:
-		return nil
+func (x *Tailer) Files(ctx context.Context) (all []Status) {
+	for i, t := range x.parts {
+		list := t.asked(ctx)
+		if i == 0 && list == nil || ctx.Err() != nil && len(list) == 0 {
+			return nil
+		}
+		all = append(all, list...)
 	}
+	return all
 }
 
 func (t *tailer) run(ctx context.Context) error {

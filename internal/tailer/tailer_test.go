@@ -32,7 +32,9 @@ type follow struct {
 	losses  []finding.Loss
 	reread  time.Time
 	sweep   time.Duration
-	left    int // calls of the handler that still become durable
+	touch   func(name string) // called before a file is looked at
+	take    func(name string) // called before what was read is taken
+	left    int               // calls of the handler that still become durable
 	x       *Tailer
 	stop    func()
 }
@@ -83,7 +85,15 @@ func (f *follow) start() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.notices = append(f.notices, text)
-	}, Reread: f.reread}, func(c *Chunk) (int, error) {
+	}, Reread: f.reread, Refuse: func(info os.FileInfo) bool {
+		if f.touch != nil {
+			f.touch(info.Name())
+		}
+		return false
+	}}, func(c *Chunk) (int, error) {
+		if f.take != nil {
+			f.take(filepath.Base(c.Path))
+		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.left--; f.left < 0 {
@@ -109,7 +119,10 @@ func (f *follow) start() {
 	}
 }
 
-func init() { firstRetry, lastRetry = 20*time.Millisecond, time.Second }
+func init() {
+	firstRetry, lastRetry = 20*time.Millisecond, time.Second
+	sweepPatience, askPatience, endPatience, stallAfter = 200*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond
+}
 
 // patience is how long what must come may take, on a machine with much else to do.
 const patience = time.Minute

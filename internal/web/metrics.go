@@ -189,7 +189,7 @@ type puller struct {
 }
 
 var (
-	descFiles   = prometheus.NewDesc("imwatch_files", "Followed files by mode: live, rotated, waiting, unreadable.", []string{"source", "mode"}, nil)
+	descFiles   = prometheus.NewDesc("imwatch_files", "Followed files by mode: live, rotated, waiting, unreadable, stalled.", []string{"source", "mode"}, nil)
 	descLag     = prometheus.NewDesc("imwatch_lag_bytes", "Bytes of followed files that are not yet read.", []string{"source"}, nil)
 	descBacklog = prometheus.NewDesc("imwatch_sink_backlog_events", "Durable events that a sink has not taken yet.", []string{"sink"}, nil)
 	descSent    = prometheus.NewDesc("imwatch_sink_sent_events_total", "Events that a sink has taken.", []string{"sink"}, nil)

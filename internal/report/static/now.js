@@ -60,6 +60,8 @@ function notices(s) {
   }
   const unreadable = (s.files || []).filter((f) => f.mode === 'unreadable');
   if (unreadable.length) add('bad', T.unreadable(unreadable.length), unreadable[0].path, '#/files');
+  const stalled = (s.files || []).find((f) => f.mode === 'stalled');
+  if (stalled) add('bad', T.stalled, stalled.error, '#/files');
   if (s.losses?.length) add('warn', T.lost(s.losses.length), `${s.losses.at(-1).path || s.losses.at(-1).sink}: ${s.losses.at(-1).reason}`, '#/files');
   const storms = [...(s.store?.storms || [])].sort((a, b) => b.folded - a.folded);
   const strong = storms.filter((st) => st.folded >= STORM).slice(0, 3), weak = storms.filter((st) => !strong.includes(st));

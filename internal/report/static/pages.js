@@ -135,7 +135,7 @@ const MOST_FILES = 200;
 
 function fileTable(files) {
   if (files.length === 0) return empty(T.no_files, T.no_files_1);
-  const rank = {unreadable: 0, waiting: 1, live: 2, rotated: 3};
+  const rank = {unreadable: 0, stalled: 0, waiting: 1, live: 2, rotated: 3};
   const sorted = [...files].sort((a, b) => (rank[a.mode] ?? 4) - (rank[b.mode] ?? 4) || b.lag - a.lag || (a.path < b.path ? -1 : 1));
   return [table([T.path, T.f.source, T.mode_head, T.lag], sorted.slice(0, MOST_FILES).map((f) => [
     h('span', {class: 'mono breakable'}, f.path, f.error ? h('span', {class: 'bad'}, f.error) : null), f.source, h('span', {class: 'mode mode-' + f.mode}, T.mode[f.mode] || f.mode), f.lag ? bytes(f.lag) : '0'])),
