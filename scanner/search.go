@@ -6,7 +6,7 @@ import "github.com/imwatch/imwatch/scanner/sieve"
 type searcher struct {
 	*sieve.Sieve
 	looks [][]anchor // of each literal; one must fit
-	tails []*tail    // of each literal: what the looks' tails have in common, or nil
+	tails []*tail    // of each literal: fits where one of its looks' tails may; nil: ask each
 }
 
 func newSearcher(anchors []anchor) *searcher {
@@ -14,7 +14,7 @@ func newSearcher(anchors []anchor) *searcher {
 	var lits []string
 	index := map[string]int{}
 	for _, a := range anchors {
-		if len(a.lit) > sieve.Longest {
+		if len(a.lit) > sieve.Longest { // its beginning is enough: the regex decides
 			a.lit, a.tail = a.lit[:sieve.Longest], nil
 		}
 		i, ok := index[a.lit]
@@ -59,7 +59,7 @@ func (s *searcher) each(data []byte, visit func(int) int) {
 func (s *searcher) hit(data []byte, place int) int {
 	for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
 		behind := at + len(s.Literals[lit])
-		if any := s.tails[lit]; any != nil && !any.fits(data, behind) {
+		if oneOf := s.tails[lit]; oneOf != nil && !oneOf.fits(data, behind) {
 			continue
 		}
 		looks := s.looks[lit]

@@ -3,6 +3,7 @@ package scanner
 import (
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -13,7 +14,7 @@ import (
 // no where the rule would match. It is a lazily built automaton over bytes.
 type tail struct {
 	parts  []*syntax.Regexp // of the regex, behind the literal
-	any    []*tail          // instead of parts: it fits where one of them may
+	oneOf  []*tail          // instead of parts: it fits where one of them may
 	before lastChar         // the literal's last one
 	first  atomic.Pointer[tailState]
 
@@ -97,12 +98,12 @@ func (t *tail) start() *tailState {
 
 // regex returns what the automaton is built of; nil for what is too long.
 func (t *tail) regex() *syntax.Regexp {
-	if t.any == nil {
+	if t.oneOf == nil {
 		return beginning(t.parts, maxTailInsts)
 	}
 	either := &syntax.Regexp{Op: syntax.OpAlternate}
-	for _, o := range t.any {
-		re := beginning(o.parts, maxTailInsts/len(t.any)-1)
+	for _, o := range t.oneOf {
+		re := beginning(o.parts, maxTailInsts/len(t.oneOf)-1)
 		if re == nil {
 			return nil
 		}
@@ -111,7 +112,8 @@ func (t *tail) regex() *syntax.Regexp {
 	return either
 }
 
-// beginning returns of a regex's parts as many as are not too long.
+// beginning returns the most of a regex's first parts that compile to so many
+// instructions at most; nil when the first one does not.
 func beginning(parts []*syntax.Regexp, insts int) *syntax.Regexp {
 	for n := len(parts); n > 0; n-- {
 		re := &syntax.Regexp{Op: syntax.OpConcat, Sub: parts[:n]}
@@ -134,9 +136,12 @@ func anyTail(list []anchor, shared map[string]*tail) *tail {
 		if list[i].tail == nil {
 			return nil
 		}
-		all.any, all.before = append(all.any, list[i].tail), list[i].tail.before
-		key += fmt.Sprintf("%p ", list[i].tail)
+		if !slices.Contains(all.oneOf, list[i].tail) {
+			all.oneOf = append(all.oneOf, list[i].tail)
+			key += fmt.Sprintf("%p ", list[i].tail)
+		}
 	}
+	all.before = list[0].tail.before // the literal's last character: the same for all
 	if shared[key] == nil {
 		shared[key] = all
 	}

@@ -25,9 +25,6 @@ func (t *tailer) sweep() {
 	seen, dirs := make(map[string]bool, len(t.byPath)), map[string]bool{}
 	t.others = map[string][]fs.DirEntry{}
 	for _, s := range t.sources {
-		if !t.swept {
-			s.fresh = !s.known
-		}
 		for _, f := range s.failed {
 			f.missed = true
 		}
@@ -67,7 +64,7 @@ func (t *tailer) sweep() {
 func (t *tailer) walk(s *source, g *glob, seen, dirs map[string]bool) {
 	if g.exact {
 		if info, err := os.Stat(g.pattern); err == nil && info.IsDir() {
-			*g = treeOf(g.pattern) // it has appeared since
+			*g = treeOf(g.pattern) // only now is it known
 			t.walkDir(s, g, g.base, seen, dirs, 0)
 			return
 		}

@@ -67,6 +67,7 @@ type generation struct {
 	failed   error
 	retry    backoff
 	at       int          // its place in the list of all
+	handed   atomic.Bool  // what its turn has read is with the handler
 	moved    atomic.Int64 // when its turn began, or last read something, in Unix nanoseconds
 }
 
@@ -215,15 +216,15 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 		return result{more: true}
 	}
 	if g.offset == 0 && g.limit >= 0 && int64(len(data)) > g.limit {
-		r := g.offered(data[:g.limit], true, final, handle)
+		r := g.handOn(data[:g.limit], false, false, handle)
 		r.more, r.atEnd = true, false
 		return r
 	}
-	return g.offered(data, full, final, handle)
+	return g.handOn(data, full, final, handle)
 }
 
-// offered hands on what stands at the offset, in whatever encoding.
-func (g *generation) offered(data []byte, full, final bool, handle Handler) result {
+// handOn hands on what stands at the offset, in whatever encoding.
+func (g *generation) handOn(data []byte, full, final bool, handle Handler) result {
 	if order := g.wide(data); order != nil {
 		return g.offerWide(data, order, full, final, handle)
 	}

@@ -1,8 +1,6 @@
 package tailer
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -11,34 +9,38 @@ import (
 	"strings"
 	"time"
 
-	"github.com/imwatch/imwatch/internal/finding"
+	"github.com/bmatcuk/doublestar/v4"
 )
 
-// A mount is a file system that may stop answering: whoever then looks at what is
-// on it waits until it answers again, which may be never.
+// A mount is where a file system is mounted. It is far if that may stop answering:
+// whoever then looks at what is on it waits until it answers again, which may be
+// never. kind is the file system's type if it is far, else "".
 type mount struct{ dir, kind string }
 
-// farKinds are the types in mountinfo(5) of the file systems in remote.
-var farKinds = []string{"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ceph", "lustre", "gpfs", "fuse"}
+// farKinds are types in proc_pid_mountinfo(5); fuse stands for all that begin so.
+var farKinds = []string{"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ceph", "lustre", "gpfs", "fuse", "autofs"}
 
-// readMounts lists them without a look at any. The root is none: a program that
-// cannot read that one follows nothing at all.
-var readMounts = func() (list []mount) {
+// readMounts lists the mounts without a look at any.
+var readMounts = func() []mount {
 	info, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil // as if everything were here
 	}
-	lines := bufio.NewScanner(bytes.NewReader(info))
-	for lines.Scan() {
-		before, after, ok := strings.Cut(lines.Text(), " - ")
+	return parseMounts(string(info))
+}
+
+// parseMounts reads proc_pid_mountinfo(5). The root never counts as far: without it
+// nothing is followed at all.
+func parseMounts(info string) (list []mount) {
+	for line := range strings.Lines(info) {
+		before, after, ok := strings.Cut(line, " - ")
 		field := strings.Fields(before)
 		if !ok || len(field) < 5 {
 			continue
 		}
 		kind, _, _ := strings.Cut(after, " ")
-		main, _, _ := strings.Cut(kind, ".")
-		m := mount{dir: unquoteMount(field[4])}
-		if m.dir != "/" && slices.Contains(farKinds, main) {
+		m := mount{dir: unoctal(field[4])}
+		if family, _, _ := strings.Cut(kind, "."); m.dir != "/" && slices.Contains(farKinds, family) {
 			m.kind = kind
 		}
 		list = append(list, m)
@@ -46,8 +48,8 @@ var readMounts = func() (list []mount) {
 	return list
 }
 
-// unquoteMount takes the octal escapes of mountinfo(5) out of a name.
-func unquoteMount(s string) string {
+// unoctal takes the escapes of proc_pid_mountinfo(5) out of a name.
+func unoctal(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] == '\\' && i+4 <= len(s) {
@@ -62,10 +64,10 @@ func unquoteMount(s string) string {
 	return b.String()
 }
 
-// farFrom returns the mount that a path is on, if that one may stop answering.
+// farFrom returns the far mount that a path is on by its name, or none.
 func farFrom(mounts []mount, path string) (on mount) {
 	longest := -1
-	for _, m := range mounts {
+	for _, m := range mounts { // of two at one place the later one hides the other
 		if in := path == m.dir || m.dir == "/" || strings.HasPrefix(path, m.dir+"/"); in && len(m.dir) >= longest {
 			on, longest = m, len(m.dir)
 		}
@@ -76,55 +78,46 @@ func farFrom(mounts []mount, path string) (on mount) {
 	return on
 }
 
-// split cuts options into one part for what is here and one for each mount that
-// may stop answering, so that only what is on it waits for it. Which one a path is
-// on is told by its name: links are not followed for that.
-func (o *Options) split() (parts []*tailer, err error) {
-	mounts := readMounts()
-	at := map[mount]*Options{}
-	order := []mount{}
-	of := func(m mount) *Options {
-		if at[m] == nil {
-			part := *o
-			part.Sources, part.Positions = nil, nil
-			at[m] = &part
-			order = append(order, m)
+// split makes one tailer of what is here and one of each far mount, so that only
+// what is on a mount waits for it. A mount above which a pattern begins is not split
+// off: its files would be followed twice.
+func split(o *Options, handle Handler) (parts []*tailer, err error) {
+	mounts := o.farMounts()
+	order := []mount{{}}
+	options := map[mount]*Options{}
+	part := func(m mount) *Options {
+		if options[m] == nil {
+			x := *o
+			x.Sources, x.Positions = nil, nil
+			options[m] = &x
 		}
-		return at[m]
+		return options[m]
 	}
-	of(mount{})
 	for _, s := range o.Sources {
-		s.known = slices.ContainsFunc(o.Positions, func(p finding.Position) bool { return p.Source == s.Name })
 		paths := map[mount][]string{}
 		for _, p := range s.Paths {
-			m := mount{}
-			if abs, err := filepath.Abs(p); err == nil {
-				m = farFrom(mounts, abs)
+			m := farFrom(mounts, resolved(mounts, base(p)))
+			if m != (mount{}) && options[m] == nil {
+				order = append(order, m)
 			}
+			part(m)
 			paths[m] = append(paths[m], p)
-			of(m)
 		}
-		for _, m := range order {
-			if len(paths[m]) > 0 {
-				s.Paths = paths[m]
-				of(m).Sources = append(of(m).Sources, s)
-			}
+		for m, list := range paths {
+			s.Paths = list
+			options[m].Sources = append(options[m].Sources, s)
 		}
 	}
+	part(mount{})
 	for _, p := range o.Positions {
-		follows := func(m mount) bool {
-			return at[m] != nil && slices.ContainsFunc(at[m].Sources, func(s Source) bool { return s.Name == p.Source })
+		// What is on a mount that nothing is followed on stays in the store: to look
+		// for it could mean to wait.
+		if x := options[farFrom(mounts, resolved(mounts, p.Path))]; x != nil {
+			x.Positions = append(x.Positions, p)
 		}
-		m := farFrom(mounts, p.Path)
-		if i := slices.IndexFunc(order, follows); !follows(m) && i >= 0 {
-			m = order[i]
-		} else if i < 0 {
-			m = mount{}
-		}
-		of(m).Positions = append(of(m).Positions, p)
 	}
 	for _, m := range order {
-		t, err := newTailer(*of(m), m, len(order))
+		t, err := newTailer(*options[m], handle, m, len(order))
 		if err != nil {
 			return nil, err
 		}
@@ -133,19 +126,59 @@ func (o *Options) split() (parts []*tailer, err error) {
 	return parts, nil
 }
 
-// How long is waited for a mount that does not answer: by a start for its first
-// sweep, by who asks about files, and at the end. After stallAfter a read from it is
-// told to wait. Tests are in more of a hurry.
+// farMounts are all mounts; those above which a pattern begins are not far.
+func (o *Options) farMounts() []mount {
+	list := readMounts()
+	for i := range list {
+		above := func(p string) bool { return strings.HasPrefix(list[i].dir, strings.TrimSuffix(base(p), "/")+"/") }
+		if slices.ContainsFunc(o.Sources, func(s Source) bool { return slices.ContainsFunc(s.Paths, above) }) {
+			list[i].kind = ""
+		}
+	}
+	return list
+}
+
+// base is the directory above a pattern's first wildcard, or all of a path.
+func base(pattern string) string {
+	abs, err := filepath.Abs(pattern)
+	if err != nil || !strings.ContainsAny(abs, "*?[{") {
+		return abs
+	}
+	dir, _ := doublestar.SplitPattern(filepath.ToSlash(abs))
+	return dir
+}
+
+// resolved follows a path's links as long as they are not on a far mount.
+func resolved(mounts []mount, path string) string {
+	for range 8 {
+		if farFrom(mounts, path) != (mount{}) {
+			break
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = filepath.Clean(to)
+	}
+	return path
+}
+
+// How long is waited for a far mount: by a start for its first sweep, by who asks
+// about files, and at the end. After stallAfter it is told that it does not answer.
+// Tests are in more of a hurry.
 var (
-	sweepPatience = 5 * time.Second
+	sweepPatience = 3 * time.Second
 	askPatience   = time.Second
 	endPatience   = 2 * time.Second
 	stallAfter    = 10 * time.Second
 )
 
-// asked returns what the scheduler tells about its files; nil when ctx or the
-// following ends first. Of a mount that does not answer it tells just that.
-func (t *tailer) asked(ctx context.Context) []Status {
+// ask returns what a scheduler tells about its files; not ok when ctx or the
+// following ends first. Of a far mount that does not answer it tells just that.
+func (t *tailer) ask(ctx context.Context) (list []Status, ok bool) {
 	var late <-chan time.Time
 	if t.on.dir != "" {
 		late = time.After(askPatience)
@@ -154,53 +187,62 @@ func (t *tailer) asked(ctx context.Context) []Status {
 	select {
 	case t.status <- answer:
 	case <-late:
-		return t.silent()
-	case <-ctx.Done():
-		return nil
-	case <-t.over:
-		return nil
-	}
-	list := <-answer
-	if t.on.dir == "" {
-		return list
-	}
-	for i := range list { // a read that waits for its mount is not stuck: it would wait again
-		if s := &list[i]; !s.moved.IsZero() && time.Since(s.moved) > stallAfter {
-			s.Mode, s.Error = "stalled", t.on.silence()
+		if t.telling.Load() { // it waits for the store, not for its mount
+			return nil, true
 		}
-		list[i].moved = time.Time{}
+		return t.stalled(), true
+	case <-ctx.Done():
+		return nil, false
+	case <-t.over:
+		return nil, false
 	}
-	return list
+	list = <-answer
+	for i := range list {
+		if s := &list[i]; t.on.dir != "" && !s.handed { // it is being read: no restart would help
+			if !s.moved.IsZero() && time.Since(s.moved) > stallAfter {
+				s.Mode, s.Error = "stalled", t.silence()
+			}
+			s.moved = time.Time{}
+		}
+	}
+	return list, true
 }
 
-func (m mount) silence() string { return m.dir + " (" + m.kind + ") does not answer" }
+func (t *tailer) silence() string { return t.on.dir + " (" + t.on.kind + ") does not answer" }
 
-// silent is the status of a mount that does not answer.
-func (t *tailer) silent() (list []Status) {
+// stalled is the status of all that is on a far mount.
+func (t *tailer) stalled() (list []Status) {
 	for _, s := range t.sources {
-		list = append(list, Status{Source: s.Name, Path: t.on.dir, Mode: "stalled", Error: t.on.silence()})
+		list = append(list, Status{Source: s.Name, Path: t.on.dir, Mode: "stalled", Error: t.silence()})
 	}
 	return list
 }
 
-// ask looks whether a mount answers, and tells when that changes.
-func (t *tailer) ask(ctx context.Context) {
-	tick := time.NewTicker(stallAfter / 2)
+// tellStalls tells when a far mount does not answer for a while, and when it does
+// again.
+func (t *tailer) tellStalls(ctx context.Context) {
+	tick := time.NewTicker(stallAfter / 4)
 	defer tick.Stop()
-	for silent := false; ; {
+	told, answered := false, time.Now()
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		is := slices.ContainsFunc(t.asked(ctx), func(s Status) bool { return s.Mode == "stalled" })
-		if is == silent || ctx.Err() != nil {
-			continue
-		}
-		if silent = is; silent {
-			t.o.Notice("error", t.on.silence()+": what is there is read when it does; everything else goes on")
-		} else {
-			t.o.Notice("info", t.on.dir+" answers again")
+		list, ok := t.ask(ctx)
+		switch {
+		case !ok:
+			return
+		case !slices.ContainsFunc(list, func(s Status) bool { return s.Mode == "stalled" }):
+			answered = time.Now()
+			if told {
+				told = false
+				t.o.Notice("info", t.on.dir+" answers again")
+			}
+		case !told && time.Since(answered) > stallAfter:
+			told = true
+			t.o.Notice("error", t.silence()+": what is there is read when it does; everything else goes on")
 		}
 	}
 }

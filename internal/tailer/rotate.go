@@ -130,17 +130,17 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 			f.Close()
 			continue
 		}
-		held := t.byKey(key)
-		if held == nil {
-			held = t.closedUnread(key, p)
+		other := t.byKey(key)
+		if other == nil {
+			other = t.closedUnread(key, p)
 		}
-		if held != nil && (held.busy || held.offset > 0) || p.Offset == 0 && !key.same(identity{p.Dev, p.Ino, p.Handle}) || !contains(f, p) {
+		if other != nil && (other.busy || other.offset > 0) || p.Offset == 0 && !key.same(identity{p.Dev, p.Ino, p.Handle}) || !contains(f, p) {
 			f.Close()
 			continue
 		}
-		if held != nil {
+		if other != nil {
 			f.Close()
-			t.become(held, p)
+			t.become(other, p)
 			return true, false, nil
 		}
 		g := resume(s, path, key, f, p)
@@ -251,13 +251,18 @@ func (t *tailer) isCopy(g *generation) bool {
 		if o.born != g.path && o.rotated && t.byPath[o.path] == o && o.intact() {
 			continue // it is where it should be, under its rotated name
 		}
-		// Looked at once: it may be cut between two looks.
 		same := copied(o, g)
-		if p := o.position(nil); !same && o.offset > 0 && o.born != g.path && contains(g.f, &p) {
-			// It was: o has been cut since, and its next turn will find out.
-			t.wait(g, o, false)
-			t.enqueue(o)
-			return true
+		if o.born != g.path {
+			p := o.position(nil)
+			switch whole := o.intact(); {
+			case !whole && o.offset > 0 && contains(g.f, &p):
+				// o has been cut since, and its next turn will find out.
+				t.wait(g, o, false)
+				t.enqueue(o)
+				return true
+			case whole && longer(g.f, o.f):
+				continue // it only begins like o
+			}
 		}
 		if same && t.copyOf(g, o) {
 			return true
@@ -271,7 +276,7 @@ func (t *tailer) isCopy(g *generation) bool {
 // whose content it holds.
 func (t *tailer) late(g *generation) {
 	best := t.longest(g.f, g.kin, func(p *finding.Position) bool {
-		return p.Generation != g.id && (g.rotated || p.Path == g.path && p.Offset >= enough || rotatedForm(p.Path, g.path) || g.key.same(identity{p.Dev, p.Ino, p.Handle}))
+		return p.Generation != g.id && (g.rotated || p.Offset >= enough && (p.Path == g.path || rotatedForm(p.Path, g.path)) || g.key.same(identity{p.Dev, p.Ino, p.Handle}))
 	})
 	if best == nil {
 		return
@@ -325,6 +330,13 @@ func (g *generation) intact() bool {
 func (t *tailer) wait(g, original *generation, copied bool) {
 	g.waiting, g.waitsFor, g.copied, g.awayAt = original, original.id, copied, time.Now()
 	t.time(g)
+}
+
+// longer tells whether one file is longer than another.
+func longer(f, than *os.File) bool {
+	a, errA := than.Stat() // first: it may grow
+	b, errB := f.Stat()
+	return errA == nil && errB == nil && b.Size() > a.Size()
 }
 
 // enough is how much two files must have in common to be taken for copies.

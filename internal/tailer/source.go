@@ -20,7 +20,7 @@ import (
 type source struct {
 	Source
 	globs  []glob
-	fresh  bool                // nothing of it was ever stored: start_at applies to the first sweep
+	fresh  bool                // nothing of it was ever stored: StartAt applies to the first sweep
 	failed map[string]*failure // paths that cannot be opened
 }
 
@@ -28,7 +28,7 @@ type source struct {
 type glob struct {
 	pattern string // absolute
 	base    string // the directory above its first wildcard
-	exact   bool   // names one file
+	exact   bool   // one name, without a wildcard: a file, or a directory until the first sweep
 	tree    bool   // a directory: all text files below it
 }
 
@@ -51,7 +51,7 @@ func newSource(o *Source) (*source, error) {
 		g := glob{pattern: abs}
 		g.base, _ = doublestar.SplitPattern(filepath.ToSlash(abs))
 		if !strings.ContainsAny(abs, "*?[{") {
-			g.exact = true // or a directory: the first sweep finds out, here it might have to wait
+			g.exact = true
 		}
 		s.globs = append(s.globs, g)
 	}
@@ -246,7 +246,8 @@ func stem(path string) string {
 	return name
 }
 
-// dated tells whether a text begins with a mark and a date of this century.
+// dated tells whether a text begins with a mark and what may be a date: eight digits
+// from 20.
 func dated(s string) bool {
 	if s[0] != '-' && s[0] != '_' || !strings.HasPrefix(s[1:], "20") {
 		return false
@@ -270,10 +271,10 @@ type sibling struct {
 	at    time.Time
 }
 
-// siblings returns the regular files that may be rotated forms of a path: beside
-// it, and beside what it is a link to.
+// siblings returns the regular files that may be rotated forms of a path: in its
+// directory, and in that of what it is a link to.
 func (s *source) siblings(path string) []sibling {
-	list := siblings(path)
+	list := inDirectory(path)
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return list
@@ -284,14 +285,14 @@ func (s *source) siblings(path string) []sibling {
 	}
 	f.Close()
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		list = append(list, siblings(target)...)
+		list = append(list, inDirectory(target)...)
 	}
 	return list
 }
 
-// siblings returns the regular files beside a path that may be rotated forms of
-// it, the youngest first.
-func siblings(path string) (list []sibling) {
+// inDirectory returns the regular files of a path's directory that may be rotated
+// forms of it, the youngest first.
+func inDirectory(path string) (list []sibling) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
 		return nil

@@ -43,8 +43,6 @@ type Source struct {
 	Links      bool          // follow symbolic links wherever they lead
 	UTF16      bool          // also without a byte order mark
 	Roots      []string      // further directories that they may lead into
-
-	known bool // something of it was followed before
 }
 
 // Options say what to follow and from where.
@@ -58,9 +56,7 @@ type Options struct {
 	Sweep     time.Duration            // between sweeps while notification is healthy; default 10 s
 	Poll      time.Duration            // where it is not; default 1 s
 	Idle      time.Duration            // after which a file that does not grow is closed; default 1 h
-	Workers   int                      // default the number of CPUs, at most 8; for each mount that may stop answering as many
-
-	handle Handler
+	Workers   int                      // default the number of CPUs, at most 8; as many again for each far mount
 }
 
 // Rotations are the kinds of rotation that are told.
@@ -102,6 +98,7 @@ type Status struct {
 
 	generation string
 	moved      time.Time
+	handed     bool // what was read is with the handler
 }
 
 // Turn tells, of a file that is being read just now, its generation and when
@@ -113,10 +110,11 @@ const (
 	maxHeld   = time.Second // a block that has not grown for so long is taken as it is
 )
 
-// tailer is the state of one scheduler: of what is here, or on a mount that may
-// stop answering.
+// tailer is the state of one scheduler: of what is here, or on one far mount.
 type tailer struct {
 	on       mount
+	first    chan struct{} // closed after the first sweep
+	telling  atomic.Bool   // the scheduler waits for the handler
 	o        Options
 	handle   Handler
 	sources  []*source
@@ -141,7 +139,6 @@ type tailer struct {
 	ended    chan turn
 	swept    bool // once
 	orphaned bool // some positions' files could not be looked for yet
-	ready    func()
 	status   chan chan []Status
 	over     chan struct{} // closed when Run ends
 	told     map[string]bool
@@ -168,14 +165,16 @@ type turn struct {
 
 // A Tailer follows files. Make it with New, start it with Run.
 type Tailer struct {
-	parts []*tailer
+	parts []*tailer // the first is what is here
 	ready func()
-	left  atomic.Bool // Run has ended, perhaps without some parts
+
+	handing sync.RWMutex // read by who calls the handler
+	left    bool         // Run has ended, perhaps without some parts
 }
 
 // New prepares a tailer; ready is called once, from Run, when every source has been
-// swept and what was there has been found, but for what is on a mount that does not
-// answer.
+// swept and what was there has been found, but for what is on a far mount that does
+// not answer.
 func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
@@ -198,24 +197,26 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 		o.Refuse = func(os.FileInfo) bool { return false }
 	}
 	x := &Tailer{ready: ready}
-	o.handle = func(c *Chunk) (int, error) {
-		if x.left.Load() {
+	var err error
+	x.parts, err = split(&o, func(c *Chunk) (int, error) {
+		x.handing.RLock()
+		defer x.handing.RUnlock()
+		if x.left {
 			return 0, context.Canceled
 		}
 		return handle(c)
-	}
-	var err error
-	x.parts, err = o.split()
+	})
 	return x, err
 }
 
-func newTailer(o Options, on mount, parts int) (*tailer, error) {
-	t := &tailer{o: o, on: on, handle: o.handle, byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: max(8, descriptorLimit()/parts), status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, failures: map[string]*told{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}, seen: map[string]time.Time{}}
+func newTailer(o Options, handle Handler, on mount, parts int) (*tailer, error) {
+	t := &tailer{o: o, on: on, handle: handle, first: make(chan struct{}), byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: max(8, descriptorLimit()/parts), status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, failures: map[string]*told{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}, seen: map[string]time.Time{}}
 	for i := range o.Sources {
 		s, err := newSource(&o.Sources[i])
 		if err != nil {
 			return nil, err
 		}
+		s.fresh = !slices.ContainsFunc(o.Positions, func(p finding.Position) bool { return p.Source == s.Name })
 		t.sources = append(t.sources, s)
 	}
 	return t, nil
@@ -232,24 +233,20 @@ func Check(sources []Source) error {
 }
 
 // Run follows until ctx ends, then waits for the turns under way, or until the
-// handler fails. What is on a mount that does not answer is not waited for long, and
-// reaches the handler no more.
+// handler fails. A far mount that does not answer is not waited for long; what it
+// gives later reaches the handler no more.
 func (x *Tailer) Run(ctx context.Context) error {
-	defer x.left.Store(true)
-	var others sync.WaitGroup
-	defer others.Wait()
+	defer x.leave()
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	swept := make(chan *tailer, len(x.parts))
-	for _, t := range x.parts {
-		t.ready = func() { swept <- t }
-	}
-	others.Go(func() { x.tellReady(ctx, swept) })
+	helpers.Go(func() { x.tellReady(ctx) })
 	here, far := x.parts[0], x.parts[1:]
 	ended := make(chan error, len(far))
 	for _, t := range far {
-		others.Go(func() { t.ask(ctx) })
-		go func() {
+		helpers.Go(func() { t.tellStalls(ctx) })
+		go func() { // no helper: its mount may never let it end
 			err := t.run(ctx)
 			if err != nil {
 				cancel()
@@ -272,30 +269,39 @@ func (x *Tailer) Run(ctx context.Context) error {
 	return err
 }
 
+// leave waits for calls of the handler, and lets no more through.
+func (x *Tailer) leave() {
+	x.handing.Lock()
+	defer x.handing.Unlock()
+	x.left = true
+}
+
 // tellReady waits for the first sweep of what is here, and for a while for those of
-// the mounts.
-func (x *Tailer) tellReady(ctx context.Context, swept <-chan *tailer) {
-	var late <-chan time.Time
-	for here, left := false, len(x.parts); left > 0; left-- {
+// the far mounts.
+func (x *Tailer) tellReady(ctx context.Context) {
+	select {
+	case <-x.parts[0].first:
+	case <-ctx.Done():
+		return
+	}
+	patience, stop := context.WithTimeout(ctx, sweepPatience)
+	defer stop()
+	for _, t := range x.parts[1:] {
 		select {
-		case t := <-swept:
-			if here = here || t == x.parts[0]; here && late == nil {
-				late = time.After(sweepPatience)
-			}
-		case <-late:
-			left = 0
-		case <-ctx.Done():
-			return
+		case <-t.first:
+		case <-patience.Done():
 		}
 	}
-	x.ready()
+	if ctx.Err() == nil {
+		x.ready()
+	}
 }
 
 // Files tells about every followed file; nil when ctx or the following ends first.
 func (x *Tailer) Files(ctx context.Context) (all []Status) {
-	for i, t := range x.parts {
-		list := t.asked(ctx)
-		if i == 0 && list == nil || ctx.Err() != nil && len(list) == 0 {
+	for _, t := range x.parts {
+		list, ok := t.ask(ctx)
+		if !ok {
 			return nil
 		}
 		all = append(all, list...)
@@ -331,7 +337,12 @@ func (t *tailer) run(ctx context.Context) error {
 func (t *tailer) work(ctx context.Context) {
 	buf := make([]byte, 0, chunkSize)
 	for turn := range t.turns {
-		turn.res = turn.g.turn(ctx, &buf, turn.final, t.handle)
+		g := turn.g
+		turn.res = g.turn(ctx, &buf, turn.final, func(c *Chunk) (int, error) {
+			g.handed.Store(true)
+			defer g.handed.Store(false)
+			return t.handle(c)
+		})
 		t.ended <- turn
 	}
 }
@@ -369,7 +380,7 @@ func (t *tailer) schedule(ctx context.Context) error {
 			t.sweep()
 			if !t.swept {
 				t.swept, t.o.Positions = true, nil
-				t.ready()
+				close(t.first)
 			}
 			if at := time.Now().Add(t.interval()); at.Before(t.sweepAt) {
 				t.sweepAt = at // notification has just failed
@@ -702,17 +713,22 @@ func (t *tailer) tell(g *generation, losses ...finding.Loss) {
 	c := &Chunk{Source: g.src.Name, Path: g.path, Generation: g.id, Offset: g.offset, Line: g.lines + 1, Final: true, Proved: g.proved, Losses: losses}
 	g.said = g.path
 	c.at = func(int) finding.Position { return g.position(nil) }
-	if _, err := t.handle(c); err != nil && !errors.Is(err, context.Canceled) {
-		t.notice("error", fmt.Sprintf("keep position of %s: %v", g.path, err))
-	}
+	t.hand(c)
 }
 
 // keep makes the position of a file durable that is not followed any more, with
 // what was lost of it.
 func (t *tailer) keep(p finding.Position, losses ...finding.Loss) {
 	c := &Chunk{Source: p.Source, Path: p.Path, Generation: p.Generation, Offset: p.Offset, Line: p.Lines + 1, Final: true, Losses: losses, at: func(int) finding.Position { return p }}
+	t.hand(c)
+}
+
+// hand gives the handler a position without data.
+func (t *tailer) hand(c *Chunk) {
+	t.telling.Store(true)
+	defer t.telling.Store(false)
 	if _, err := t.handle(c); err != nil && !errors.Is(err, context.Canceled) {
-		t.notice("error", fmt.Sprintf("keep position of %s: %v", p.Path, err))
+		t.notice("error", fmt.Sprintf("keep position of %s: %v", c.Path, err))
 	}
 }
 
@@ -728,7 +744,7 @@ func (t *tailer) files() (list []Status) {
 			s.Mode = "rotated"
 		}
 		if g.busy {
-			s.generation, s.moved = g.id, time.Unix(0, g.moved.Load())
+			s.generation, s.moved, s.handed = g.id, time.Unix(0, g.moved.Load()), g.handed.Load()
 		} else {
 			s.Lag = max(0, g.size-g.offset)
 		}

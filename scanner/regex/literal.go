@@ -3,7 +3,6 @@ package regex
 import (
 	"regexp/syntax"
 	"slices"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -107,7 +106,7 @@ func (c *choice) concat(list []*syntax.Regexp, before int) {
 			done = i + n
 			var set literals
 			for _, text := range run {
-				set.add(literal{strings.ToLower(text), before})
+				set.add(literal{string(lowered(nil, text)), before})
 			}
 			c.offer(set.list)
 		}
@@ -146,7 +145,7 @@ func (c *choice) alternatives(head, branches []*syntax.Regexp, before int) {
 	c.offer(all.list)
 }
 
-// Literals are a set, each text once.
+// literals is a set, each text once.
 type literals struct {
 	list []literal
 	at   map[string]int // nil while they are few

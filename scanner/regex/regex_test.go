@@ -160,3 +160,12 @@ func BenchmarkMark(b *testing.B) {
 		set.Mark(&m, text)
 	}
 }
+
+// TestSetBeyondASCII: capitals of other alphabets stand in no text in lower case.
+func TestSetBeyondASCII(t *testing.T) {
+	s := NewSet([]*Regexp{MustCompile(`Ошибка (\d+)`)})
+	var m Marks
+	if s.Mark(&m, "X Ошибка 206"); m.Find(0, 0) == nil {
+		t.Error("not found")
+	}
+}

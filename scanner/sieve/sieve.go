@@ -47,7 +47,7 @@ type tables struct {
 
 const (
 	Window  = 4       // bytes
-	Longest = 1 << 12 // bytes of a literal
+	Longest = 1 << 12 // bytes of a literal: a windowEntry counts them in 16 bits
 
 	// Beyond is how many bytes that no literal has should stand behind a short
 	// text, for all of it to be sifted fast.
