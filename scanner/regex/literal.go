@@ -108,7 +108,7 @@ func (c *choice) concat(list []*syntax.Regexp, before int) {
 			for _, text := range run {
 				set.add(literal{string(lowered(nil, text)), before})
 			}
-			c.offer(set.list)
+			c.offer(set)
 		}
 		if list[i].Op == syntax.OpAlternate {
 			// The parser takes out what all branches begin with.
@@ -138,39 +138,22 @@ func (c *choice) alternatives(head, branches []*syntax.Regexp, before int) {
 		for _, l := range one.best {
 			all.add(l)
 		}
-		if len(all.list) > MaxTexts {
+		if len(all) > MaxTexts { // no set is that large
 			return
 		}
 	}
-	c.offer(all.list)
+	c.offer(all)
 }
 
 // literals is a set, each text once.
-type literals struct {
-	list []literal
-	at   map[string]int // nil while they are few
-}
+type literals []literal
 
 func (s *literals) add(l literal) {
-	const few = 8
-	i := -1
-	if s.at == nil {
-		i = slices.IndexFunc(s.list, func(o literal) bool { return o.text == l.text })
-	} else if at, ok := s.at[l.text]; ok {
-		i = at
-	}
-	switch {
-	case i < 0:
-		if s.list = append(s.list, l); s.at != nil {
-			s.at[l.text] = len(s.list) - 1
-		} else if len(s.list) > few {
-			s.at = make(map[string]int, MaxTexts)
-			for i, o := range s.list {
-				s.at[o.text] = i
-			}
-		}
-	case s.list[i].back >= 0 && (l.back < 0 || l.back > s.list[i].back):
-		s.list[i].back = l.back
+	i := slices.IndexFunc(*s, func(o literal) bool { return o.text == l.text })
+	if i < 0 {
+		*s = append(*s, l)
+	} else if old := &(*s)[i]; old.back >= 0 && (l.back < 0 || l.back > old.back) {
+		old.back = l.back
 	}
 }
 
