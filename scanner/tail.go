@@ -87,41 +87,44 @@ func (t *tail) start() *tailState {
 		return s
 	}
 	first := tailYes
-	if re := t.regex(); re != nil {
-		if prog, err := syntax.Compile(re); err == nil && len(prog.Inst) <= maxTailInsts {
-			first = t.compile(prog)
-		}
+	if prog := t.program(); prog != nil {
+		first = t.compile(prog)
 	}
 	t.first.Store(first)
 	return first
 }
 
-// regex returns what the automaton is built of; nil for what is too long.
-func (t *tail) regex() *syntax.Regexp {
+// program is what the automaton is built of; nil for what is too long.
+func (t *tail) program() *syntax.Prog {
 	if t.oneOf == nil {
-		return beginning(t.parts, maxTailInsts)
+		_, prog := beginning(t.parts, maxTailInsts)
+		return prog
 	}
 	either := &syntax.Regexp{Op: syntax.OpAlternate}
 	for _, o := range t.oneOf {
-		re := beginning(o.parts, maxTailInsts/len(t.oneOf)-1)
+		re, _ := beginning(o.parts, maxTailInsts/len(t.oneOf)-1)
 		if re == nil {
 			return nil
 		}
 		either.Sub = append(either.Sub, re)
 	}
-	return either
+	prog, err := syntax.Compile(either)
+	if err != nil || len(prog.Inst) > maxTailInsts {
+		return nil
+	}
+	return prog
 }
 
 // beginning returns the most of a regex's first parts that compile to so many
-// instructions at most; nil when the first one does not.
-func beginning(parts []*syntax.Regexp, insts int) *syntax.Regexp {
+// instructions at most, and these; nil when the first one does not.
+func beginning(parts []*syntax.Regexp, insts int) (*syntax.Regexp, *syntax.Prog) {
 	for n := len(parts); n > 0; n-- {
 		re := &syntax.Regexp{Op: syntax.OpConcat, Sub: parts[:n]}
 		if prog, err := syntax.Compile(re); err == nil && len(prog.Inst) <= insts {
-			return re
+			return re, prog
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // anyTail is a tail that fits where one of the anchors' tails may; nil where there

@@ -191,10 +191,7 @@ func TestClockSetBack(t *testing.T) {
 	f.start()
 	f.want("one")
 	f.stop()
-	for id, p := range f.last {
-		p.Seen, p.Since = p.Seen.Add(time.Hour), p.Since.Add(time.Hour)
-		f.last[id] = p
-	}
+	f.age(-time.Hour)
 	f.put("app.log.9", "history\n")
 	old := time.Now().Add(-30 * 24 * time.Hour)
 	f.must(os.Chtimes(f.path("app.log.9"), old, old))

@@ -96,7 +96,7 @@ func split(o *Options, handle Handler) (parts []*tailer, err error) {
 	for _, s := range o.Sources {
 		paths := map[mount][]string{}
 		for _, p := range s.Paths {
-			m := farFrom(mounts, resolved(mounts, base(p)))
+			m := mountOf(mounts, base(p))
 			if m != (mount{}) && options[m] == nil {
 				order = append(order, m)
 			}
@@ -112,7 +112,7 @@ func split(o *Options, handle Handler) (parts []*tailer, err error) {
 	for _, p := range o.Positions {
 		// What is on a mount that nothing is followed on stays in the store: to look
 		// for it could mean to wait.
-		if x := options[farFrom(mounts, resolved(mounts, p.Path))]; x != nil {
+		if x := options[mountOf(mounts, p.Path)]; x != nil {
 			x.Positions = append(x.Positions, p)
 		}
 	}
@@ -126,14 +126,18 @@ func split(o *Options, handle Handler) (parts []*tailer, err error) {
 	return parts, nil
 }
 
-// farMounts are all mounts; those above which a pattern begins are not far.
+// farMounts are all mounts, if one of them is far; those above which a pattern
+// begins are not.
 func (o *Options) farMounts() []mount {
 	list := readMounts()
 	for i := range list {
 		above := func(p string) bool { return strings.HasPrefix(list[i].dir, strings.TrimSuffix(base(p), "/")+"/") }
-		if slices.ContainsFunc(o.Sources, func(s Source) bool { return slices.ContainsFunc(s.Paths, above) }) {
+		if list[i].kind != "" && slices.ContainsFunc(o.Sources, func(s Source) bool { return slices.ContainsFunc(s.Paths, above) }) {
 			list[i].kind = ""
 		}
+	}
+	if !slices.ContainsFunc(list, func(m mount) bool { return m.kind != "" }) {
+		return nil
 	}
 	return list
 }
@@ -148,11 +152,15 @@ func base(pattern string) string {
 	return dir
 }
 
-// resolved follows a path's links as long as they are not on a far mount.
-func resolved(mounts []mount, path string) string {
+// mountOf returns the far mount that a path is on, or none. Links are followed as
+// long as they are not on one.
+func mountOf(mounts []mount, path string) mount {
+	if len(mounts) == 0 {
+		return mount{} // without a look at every path
+	}
 	for range 8 {
-		if farFrom(mounts, path) != (mount{}) {
-			break
+		if on := farFrom(mounts, path); on != (mount{}) {
+			return on
 		}
 		to, err := os.Readlink(path)
 		if err != nil {
@@ -163,7 +171,7 @@ func resolved(mounts []mount, path string) string {
 		}
 		path = filepath.Clean(to)
 	}
-	return path
+	return farFrom(mounts, path)
 }
 
 // How long is waited for a far mount: by a start for its first sweep, by who asks

@@ -119,6 +119,14 @@ func (f *follow) start() {
 	}
 }
 
+// age makes the positions older than they are.
+func (f *follow) age(d time.Duration) {
+	for id, p := range f.last {
+		p.Seen, p.Since = p.Seen.Add(-d), p.Since.Add(-d)
+		f.last[id] = p
+	}
+}
+
 func init() {
 	firstRetry, lastRetry = 20*time.Millisecond, time.Second
 	sweepPatience, askPatience, endPatience, stallAfter = 200*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond
@@ -268,10 +276,7 @@ func TestKilledAtStart(t *testing.T) {
 				f.start()
 				f.want("a1")
 				f.stop()
-				for id, p := range f.last { // it was in the morning
-					p.Seen, p.Since = p.Seen.Add(-6*hour), p.Since.Add(-6*hour)
-					f.last[id] = p
-				}
+				f.age(6 * hour) // it was in the morning
 				want := []string{"a1", "a2"}
 				f.put("app.log", "a2\n")
 				age("app.log", 5*hour)
