@@ -14,6 +14,11 @@ const (
 	quietCommit = time.Second // positions without findings wait so long
 	retryFirst  = 100 * time.Millisecond
 	retryLast   = time.Second
+
+	// Between two commits the disk has time for others: so many times as long as the
+	// last one took, at most.
+	restFactor = 10
+	maxRest    = 20 * time.Millisecond
 )
 
 // commits is the committer: it takes whatever has come in while the last commit
@@ -30,6 +35,7 @@ func (s *Store) commits() {
 		case <-timer.C:
 		}
 		timer.Reset(quietCommit)
+		began := time.Now()
 		batch, closing := s.take()
 		retry := retryFirst
 		for {
@@ -53,6 +59,7 @@ func (s *Store) commits() {
 		if closing {
 			return
 		}
+		time.Sleep(min(restFactor*time.Since(began), maxRest))
 	}
 }
 

@@ -412,7 +412,7 @@ func (s *Store) enqueue(ctx context.Context, it item, wait bool) error {
 	if s.closing {
 		return ErrClosed
 	}
-	if it.urgent || it.flushed != nil {
+	if it.urgent {
 		select {
 		case s.wake <- struct{}{}:
 		default:
@@ -518,14 +518,15 @@ func (s *Store) Each(from uint64, f func(uint64, *finding.Finding) bool) error {
 	})
 }
 
-// Delivered moves a sink's cursor, durably with the next commit.
+// Delivered moves a sink's cursor, durably with the next commit, which it does not
+// call for.
 //
 // It waits for the move before this one to be durable, so that a crash repeats
 // at most the batch before the last and the one being sent. A disk that fails
 // does not hold up the sinks for long.
 func (s *Store) Delivered(sink string, to uint64) error {
 	var before chan struct{}
-	it := item{cursor: sink, to: to, urgent: true, flushed: make(chan struct{})}
+	it := item{cursor: sink, to: to, flushed: make(chan struct{})}
 	s.mu.Lock()
 	if c := s.cursors[sink]; c != nil && c.at < to {
 		c.at = to
@@ -533,6 +534,12 @@ func (s *Store) Delivered(sink string, to uint64) error {
 		s.room.Broadcast()
 	}
 	s.mu.Unlock()
+	select {
+	case <-before:
+		before = nil
+	default:
+		it.urgent = before != nil
+	}
 	if err := s.enqueue(context.Background(), it, false); err != nil || before == nil {
 		return err
 	}
@@ -548,7 +555,7 @@ func (s *Store) Delivered(sink string, to uint64) error {
 // Flush waits until everything queued is durable, or ctx ends.
 func (s *Store) Flush(ctx context.Context) error {
 	flushed := make(chan struct{})
-	if err := s.enqueue(ctx, item{flushed: flushed}, false); err != nil {
+	if err := s.enqueue(ctx, item{flushed: flushed, urgent: true}, false); err != nil {
 		return err
 	}
 	select {

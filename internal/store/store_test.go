@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -386,5 +388,26 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// TestSubjects: a set of subjects is read as it was written, also as earlier versions
+// did.
+func TestSubjects(t *testing.T) {
+	want := subjects{1: {}, 1 << 63: {}, 206: {}}
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{string(text), `[1,206,9223372036854775808]`} {
+		var got subjects
+		if err := json.Unmarshal([]byte(form), &got); err != nil || !maps.Equal(got, want) {
+			t.Errorf("%s: %v, %v", form, got, err)
+		}
+	}
+	for _, form := range []string{`7`, `"A"`, `["x"]`} {
+		if json.Unmarshal([]byte(form), new(subjects)) == nil {
+			t.Errorf("%s is taken", form)
+		}
 	}
 }

@@ -58,9 +58,11 @@ type generation struct {
 	copied   bool        // it was seen to hold the same; else it waits for the other\'s turn to end
 	busy     bool
 	queued   bool
-	again    bool // a hint came while it was busy
-	flush    bool // the next turn is final
-	last     bool // and takes a last line without its newline
+	again    bool      // a hint came while it was busy
+	rest     time.Time // until when it is not read for a hint alone
+	resting  bool      // and one has come
+	flush    bool      // the next turn is final
+	last     bool      // and takes a last line without its newline
 	gone     bool
 	limit    int64 // of the first turn, in bytes; -1: none
 	told     bool  // a position with this id was made durable before anything was read

@@ -128,6 +128,7 @@ type tailer struct {
 	watch    *watcher
 	live     []*generation // ready for a turn
 	backlog  []*generation
+	pace     pace
 	sweepAt  time.Time // the next one
 	sweeper  *time.Timer
 	others   map[string][]fs.DirEntry // by directory: files that the sweep has met and that are not followed
@@ -160,6 +161,7 @@ type settled struct {
 type turn struct {
 	g     *generation
 	final bool
+	began time.Time
 	res   result
 }
 
@@ -354,6 +356,8 @@ func (t *tailer) schedule(ctx context.Context) error {
 	tick := time.NewTicker(250 * time.Millisecond)
 	tick.Stop()
 	ticking := false
+	t.pace.start()
+	defer t.pace.stop()
 	for {
 		t.dispatch()
 		if busy := len(t.timed) > 0; busy != ticking {
@@ -366,8 +370,12 @@ func (t *tailer) schedule(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case ev := <-t.watch.events():
+		case ev := <-t.pace.hints(t.watch):
 			t.event(ev)
+		case now := <-t.pace.timer.C:
+			for _, g := range t.pace.rested(now) {
+				t.enqueue(g)
+			}
 		case err := <-t.watch.errors():
 			if errors.Is(err, fsnotify.ErrEventOverflow) {
 				t.notice("warn", "the kernel's queue of file notifications ran over; looking at every file now")
@@ -430,7 +438,9 @@ func (t *tailer) notice(level, text string) {
 func (t *tailer) event(ev fsnotify.Event) {
 	g := t.byPath[ev.Name]
 	if g != nil && ev.Op == fsnotify.Write {
-		t.enqueue(g)
+		if t.pace.grew(g) {
+			t.enqueue(g)
+		}
 		return
 	}
 	if ev.Op == fsnotify.Chmod {
@@ -510,9 +520,10 @@ func (t *tailer) dispatch() {
 			g.limit = -1
 		}
 		g.again, g.said, g.since = false, g.path, t.seenTo(g.kin)
-		g.moved.Store(time.Now().UnixNano())
+		now := time.Now()
+		g.moved.Store(now.UnixNano())
 		t.idle--
-		t.turns <- turn{g: g, final: g.flush}
+		t.turns <- turn{g: g, final: g.flush, began: now}
 	}
 }
 
@@ -603,8 +614,9 @@ func (t *tailer) end(x turn) error {
 		t.healed(g.path, g.failed)
 		g.failed, g.retry = nil, backoff{}
 	}
+	t.pace.turned(g, x.began)
 	switch {
-	case r.more || g.again:
+	case r.more || g.again && t.pace.grew(g):
 		t.enqueue(g)
 	case g.last && x.final && r.atEnd:
 		t.finish(g)

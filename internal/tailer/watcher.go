@@ -31,7 +31,7 @@ func newWatcher(notice func(level, text string)) *watcher {
 
 func (w *watcher) start() {
 	var err error
-	if w.w, err = fsnotify.NewBufferedWatcher(4096); err != nil {
+	if w.w, err = fsnotify.NewWatcher(); err != nil {
 		w.w = nil
 		w.retry.later()
 		w.notice("warn", fmt.Sprintf("no file notification (%v): files are looked at every second instead\nhint: raise fs.inotify.max_user_instances", err))

@@ -1,0 +1,114 @@
+package tailer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// A program that logs line by line makes a notification of every line. To take a
+// turn for each would cost hundreds of times what reading the lines costs, so a
+// file that was just read rests: it takes a hundredth of a core, unless so much is
+// written that it needs more.
+const (
+	restFactor = 100 // times as long as the turn took
+	maxRest    = 200 * time.Millisecond
+
+	// A hint about a file that rests says that they come thick. Then they are left to
+	// the kernel for a while, which makes one of those that are alike, and taken
+	// together for a while; twice as long each time, until one says something new.
+	leastDeaf  = 10 * time.Millisecond
+	mostDeaf   = 80 * time.Millisecond
+	listenFor  = 2 * time.Millisecond
+	leastPause = 5 * time.Millisecond
+)
+
+// pace holds hints back; the scheduler owns it.
+type pace struct {
+	timer   *time.Timer   // of the pause's end, or of the earliest that rests
+	due     time.Time     // when it ends; zero: it does not run
+	deaf    time.Time     // until when no hint is taken
+	listen  time.Time     // until when all are
+	pause   time.Duration // how long the last one was; 0: since then a hint said something new
+	resting []*generation
+}
+
+func (p *pace) start() {
+	p.timer = time.NewTimer(0)
+	p.timer.Stop()
+}
+
+func (p *pace) stop() { p.timer.Stop() }
+
+// hints is where the next hint comes from; nil during a pause.
+func (p *pace) hints(w *watcher) <-chan fsnotify.Event {
+	if !p.deaf.IsZero() {
+		return nil
+	}
+	return w.events()
+}
+
+// turned makes a generation rest that has had a turn.
+func (p *pace) turned(g *generation, began time.Time) {
+	now := time.Now()
+	g.rest = now.Add(min(restFactor*now.Sub(began), maxRest))
+}
+
+// grew tells whether a generation of which a hint says that it has grown can be read
+// now. If it rests, it will be told by rested.
+func (p *pace) grew(g *generation) bool {
+	if g.busy {
+		return true // and again after that
+	}
+	now := time.Now()
+	if now.After(g.rest) && !g.resting {
+		if now.Sub(g.rest) > mostDeaf {
+			p.pause = 0
+		}
+		return true
+	}
+	if !g.resting {
+		g.resting = true
+		p.resting = append(p.resting, g)
+		p.wake(g.rest)
+	}
+	if now.After(p.listen) {
+		p.pause = min(max(2*p.pause, leastDeaf), mostDeaf)
+		p.deaf = now.Add(p.pause)
+		p.listen = p.deaf.Add(listenFor)
+		p.wake(p.deaf)
+	}
+	return false
+}
+
+// wake sets the timer, if it would not fire before.
+func (p *pace) wake(at time.Time) {
+	if p.due.IsZero() || at.Before(p.due) {
+		p.due = at
+		p.timer.Reset(max(time.Until(at), leastPause))
+	}
+}
+
+// rested ends the pause, if its time has come, and returns what has rested.
+func (p *pace) rested(now time.Time) (list []*generation) {
+	p.due = time.Time{}
+	if !p.deaf.IsZero() && !now.Before(p.deaf) {
+		p.deaf = time.Time{}
+	}
+	p.resting = slices.DeleteFunc(p.resting, func(g *generation) bool {
+		if now.Before(g.rest) {
+			return false
+		}
+		g.resting = false
+		list = append(list, g)
+		return true
+	})
+	for _, g := range p.resting {
+		p.wake(g.rest)
+	}
+	if !p.deaf.IsZero() {
+		p.wake(p.deaf)
+	}
+	return list
+}
