@@ -169,20 +169,21 @@ func (c *blocks) after(at int, first line) (l line, ok, end bool) {
 // unfinished returns the start of the earliest line that may begin a block
 // which goes on behind the end of the data; len(data) when there is none.
 func (c *blocks) unfinished() int {
-	start := len(c.data)
-	for n := 0; start > 0 && n < maxBlockLines; n++ {
-		before := bytes.LastIndexByte(c.data[:start-1], '\n') + 1
-		if len(c.data)-before > maxBlockBytes {
-			break
-		}
-		start = before
-	}
 	type state struct{ depth, since int }
 	streams := map[string]*state{}
-	for at := start; at < len(c.data); {
+	open := 0 // streams that have something open
+	at := lastLines(c.data)
+	quick := quickLook{tail: c.data[at:]}
+	for at < len(c.data) {
+		if open == 0 {
+			if end := quick.closed(c.data, at); end > 0 {
+				at = end
+				continue
+			}
+		}
 		if end := plainEnd(c.data, at); end > 0 && !c.done[at] {
-			if st := streams[""]; st != nil && st.depth < partialDepth {
-				st.depth = 0
+			if st := streams[""]; st != nil && st.depth > 0 && st.depth < partialDepth {
+				st.depth, open = 0, open-1
 			}
 			at = end
 			continue
@@ -193,6 +194,9 @@ func (c *blocks) unfinished() int {
 		if st == nil {
 			st = &state{}
 			streams[l.stream] = st
+		}
+		if st.depth > 0 {
+			open--
 		}
 		if c.done[l.start] {
 			st.depth = 0
@@ -205,6 +209,9 @@ func (c *blocks) unfinished() int {
 		if l.partial {
 			st.depth += partialDepth
 		}
+		if st.depth > 0 {
+			open++
+		}
 	}
 	hold := len(c.data)
 	for _, st := range streams {
@@ -213,6 +220,76 @@ func (c *blocks) unfinished() int {
 		}
 	}
 	return hold
+}
+
+// lastLines returns where the last lines of the data begin, as many as a block may
+// have.
+func lastLines(data []byte) int {
+	for window := 16 << 10; ; window *= 4 {
+		window = min(window, maxBlockBytes)
+		from := max(0, len(data)-1-window)
+		ends := data[from:max(from, len(data)-1)] // of the lines before the last one
+		n := bytes.Count(ends, newline)
+		switch {
+		case n >= maxBlockLines:
+			for ; n >= maxBlockLines; n-- {
+				from += bytes.IndexByte(data[from:], '\n') + 1
+			}
+			return from
+		case from == 0 && len(data) <= maxBlockBytes:
+			return 0
+		case window < maxBlockBytes:
+		case n == 0:
+			return len(data)
+		default:
+			return from + bytes.IndexByte(ends, '\n') + 1
+		}
+	}
+}
+
+var newline = []byte{'\n'}
+
+// A quickLook tells of lines, the last ones of a chunk, that they cannot leave
+// anything open.
+type quickLook struct {
+	tail    []byte
+	looked  bool
+	strange bool // somewhere in the tail is what may hide a brace
+}
+
+// closed returns the end of the line at data[at] if it has no brace that opens but
+// one around all of it, and no container runtime has split it; else 0.
+func (q *quickLook) closed(data []byte, at int) int {
+	if !q.looked {
+		q.looked, q.strange = true, mayBeColoured(q.tail) || escapedBrace(q.tail)
+	}
+	n := bytes.IndexByte(data[at:], '\n')
+	if n < 0 || q.strange {
+		return 0
+	}
+	raw := bytes.TrimSuffix(data[at:at+n], []byte("\r"))
+	switch brace := bytes.IndexByte(raw, '{'); {
+	case brace > 0:
+		return 0
+	case brace == 0:
+		// In GB18030 the last brace can be half of a character.
+		if raw[len(raw)-1] != '}' || raw[len(raw)-2] >= utf8.RuneSelf || bytes.IndexByte(raw[1:], '{') >= 0 || bytes.HasPrefix(raw, []byte(`{"log":"`)) {
+			return 0
+		}
+	case len(raw) > 10 && raw[10] == 'T' && (bytes.Contains(raw, []byte(" stdout P")) || bytes.Contains(raw, []byte(" stderr P"))):
+		return 0
+	}
+	return at + n + 1
+}
+
+// escapedBrace tells whether a text may have one.
+func escapedBrace(b []byte) bool {
+	return bytes.Contains(b, []byte(`\u007`)) || bytes.Contains(b, []byte(`\x7`))
+}
+
+// mayBeColoured tells whether a text may have terminal colours.
+func mayBeColoured(b []byte) bool {
+	return bytes.IndexByte(b, 0x1b) >= 0 || bytes.Contains(b, []byte("[39m")) || bytes.Contains(b, []byte("[0m"))
 }
 
 // plainEnd returns the end of the line at data[at] if the line is surely a record
@@ -225,7 +302,7 @@ func plainEnd(data []byte, at int) int {
 		return 0
 	}
 	raw := data[at : at+n]
-	if bytes.IndexByte(raw, 0x1b) >= 0 || bytes.Contains(raw, []byte("[39m")) || bytes.Contains(raw, []byte("[0m")) {
+	if mayBeColoured(raw) {
 		return 0
 	}
 	plain := false
@@ -246,7 +323,7 @@ func plainEnd(data []byte, at int) int {
 // flatRecord tells whether a line is one object without another one in it, and
 // is no collector's record of a line of an object that is printed over several.
 func flatRecord(raw []byte) bool {
-	if raw[len(raw)-1] != '}' || bytes.HasPrefix(raw, []byte(`{"log":"`)) || bytes.IndexByte(raw[1:], '{') >= 0 || bytes.IndexByte(raw, '}') < len(raw)-1 || !utf8.Valid(raw) {
+	if raw[len(raw)-1] != '}' || bytes.HasPrefix(raw, []byte(`{"log":"`)) || bytes.IndexByte(raw[1:], '{') >= 0 || bytes.IndexByte(raw, '}') < len(raw)-1 || escapedBrace(raw) || !utf8.Valid(raw) {
 		return false
 	}
 	for _, key := range recordKeys {

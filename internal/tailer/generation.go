@@ -19,6 +19,10 @@ import (
 
 const maxAnchor = 64
 
+// The kernel copies several times as fast what begins in memory at such a place as in
+// the file.
+const aligned = 64
+
 // A generation is one inode's life with one content history. While busy it
 // belongs to a worker; said, path, rotated and what follows them belong to the
 // scheduler always.
@@ -189,10 +193,11 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 	// No more is read than a longest line has, so that a longer one never comes
 	// with its end.
 	window := g.src.MaxLine + utf8.UTFMax
-	if cap(*buf) < window {
-		*buf = make([]byte, 0, window)
+	if cap(*buf) < window+aligned {
+		*buf = make([]byte, 0, window+aligned)
 	}
-	n, err := g.f.ReadAt((*buf)[:window], g.offset)
+	into := (*buf)[:aligned+window][g.offset%aligned:][:window]
+	n, err := g.f.ReadAt(into, g.offset)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return result{err: err}
 	}
@@ -201,10 +206,10 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 	} else if !ok {
 		return result{truncated: true}
 	}
-	if g.offset == 0 && !holds(g.f, 0, (*buf)[:min(n, maxHead)]) {
+	if g.offset == 0 && !holds(g.f, 0, into[:min(n, maxHead)]) {
 		return result{more: true} // it was cut and written anew between two reads: no anchor tells
 	}
-	data, full := (*buf)[:n], n == window
+	data, full := into[:n], n == window
 	if full && data[n-1] == 0 && g.wide(data) == nil {
 		empty, err := g.empty(g.offset + int64(n))
 		if err != nil {

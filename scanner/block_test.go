@@ -1,0 +1,104 @@
+package scanner
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// everyLine is unfinished without its shortcuts.
+func (c *blocks) everyLine() int {
+	type state struct{ depth, since int }
+	start := len(c.data)
+	for n := 0; start > 0 && n < maxBlockLines; n++ {
+		before := bytes.LastIndexByte(c.data[:start-1], '\n') + 1
+		if len(c.data)-before > maxBlockBytes {
+			break
+		}
+		start = before
+	}
+	streams := map[string]*state{}
+	for at := start; at < len(c.data); {
+		l := lineAt(c.data, at)
+		at = l.end
+		st := streams[l.stream]
+		if st == nil {
+			st = &state{}
+			streams[l.stream] = st
+		}
+		if c.done[l.start] {
+			st.depth = 0
+			continue
+		}
+		if st.depth == 0 || l.fresh() && st.depth < partialDepth {
+			st.depth, st.since = 0, l.start
+		}
+		st.depth = deeper(st.depth%partialDepth, l)
+		if l.partial {
+			st.depth += partialDepth
+		}
+	}
+	hold := len(c.data)
+	for _, st := range streams {
+		if st.depth > 0 {
+			hold = min(hold, st.since)
+		}
+	}
+	return hold
+}
+
+// FuzzUnfinished holds the shortcuts against a look at every line.
+func FuzzUnfinished(f *testing.F) {
+	object := "onError {\n  type: 28,\n  message: 'x'\n"
+	for _, s := range []string{
+		object, object + "}\n", object + "2026-11-20 08:00:00,123 INFO next\n", "a\n\n\n" + object + "\r\n",
+		`{"a":"{"}` + "\n", `{"a":1` + "\n", `{"message":"  type: 28 }"}` + "\n", `{"message":"x \u007b"}` + "\n", "\x1b[0m{\n", "[39m{}\n",
+		`{"log":"a","stream":"stdout","time":"t"}` + "\n", `{"log":"a\n","stream":"stdout","time":"t"}` + "\n",
+		"2026-11-20T08:00:00.1Z stdout P half\n", "2026-11-20T08:00:00.1Z stdout F whole {\n", "2026-11-20T08:00:00.1Z stderr P half\n2026-11-20T08:00:00.1Z stderr F rest\n",
+		"Nov 20 08:00:00 host app[1]: {\nNov 20 08:00:01 host other[2]: }\n", "<13>Nov 20 08:00:00 host app[1]: a#012{\n",
+		strings.Repeat("x\n", 99) + "{\n", "{\n" + strings.Repeat(" x\n", 99), "{\n" + strings.Repeat(" x\n", 100), "{\n" + strings.Repeat(" x\n", 101),
+		"{\n" + strings.Repeat(strings.Repeat(" x", 2000)+"\n", 64), "{\n " + strings.Repeat("x", maxBlockBytes-4) + "\n", "{\n" + strings.Repeat("x", maxBlockBytes) + "\n",
+		"{\n " + strings.Repeat("x", maxBlockBytes-3) + "\n", "\n", "{", "",
+		"\xc4\xe3{\xba\xc3\n", "10.1.2.3 - - [20/Nov/2026] \"GET /\" 200\n{a\n10.1.2.3 - - [20/Nov/2026] \"GET /\" 200\n",
+	} {
+		f.Add([]byte(s), uint8(0))
+		f.Add([]byte(s+s), uint8(1))
+		f.Add([]byte("an end }\n"+s), uint8(2))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, done uint8) {
+		c := blocks{data: data, done: map[int]bool{}}
+		at := 0
+		for i := range bytes.Split(data, newline) {
+			if i == int(done) && done > 0 {
+				c.done[at] = true
+			}
+			at += bytes.IndexByte(data[at:], '\n') + 1
+		}
+		if got, want := c.unfinished(), c.everyLine(); got != want {
+			t.Errorf("%q: %d, not %d", data, got, want)
+		}
+	})
+}
+
+// BenchmarkUnfinished is what the end of every chunk costs.
+func BenchmarkUnfinished(b *testing.B) {
+	for _, form := range []struct{ name, line string }{
+		{"access", "203.0.113.211 - - [20/Nov/2026:08:20:54 +0800] \"GET /api/rooms/%d HTTP/1.1\" 200 75429 \"https://chat.example.com/\" \"curl/8.5.0\"\n"},
+		{"log4j", "2026-11-20 08:20:56,558 INFO  [exec-12] c.e.web.Access - GET /api/rooms/%d status=200 took 12ms user=u84268\n"},
+		{"json", "{\"level\":30,\"time\":1790168454000,\"msg\":\"request %d done\",\"status\":200,\"took\":12,\"user\":\"u84268\"}\n"},
+		{"nested", "{\"level\":30,\"time\":1790168454000,\"msg\":\"request %d done\",\"req\":{\"status\":200,\"took\":12},\"user\":\"u84268\"}\n"},
+		{"syslog", "Nov 20 08:00:00 host app[1]: GET /api/rooms/%d status=200 took 12ms user=u84268\n"},
+	} {
+		var data bytes.Buffer
+		for i := range 400 {
+			fmt.Fprintf(&data, form.line, i)
+		}
+		c := blocks{data: data.Bytes(), done: map[int]bool{}}
+		b.Run(form.name, func(b *testing.B) {
+			for b.Loop() {
+				c.unfinished()
+			}
+		})
+	}
+}
