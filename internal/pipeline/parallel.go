@@ -264,7 +264,7 @@ func (p *parallel) end(ctx context.Context, j *job) error {
 		}
 		j.large.Close()
 	}
-	if err := p.s.flush(); err != nil {
+	if err := p.s.flush(len(p.s.pending)); err != nil {
 		return err
 	}
 	return ctx.Err()

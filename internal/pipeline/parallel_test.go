@@ -109,3 +109,36 @@ func TestParallelEnds(t *testing.T) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }
+
+// TestLateProof: of more blocks than may wait for their family, the oldest are told
+// without it, and those that wait have it when it comes.
+func TestLateProof(t *testing.T) {
+	const line = `2026-11-20 08:00:01 failed {"type":206,"message":"the user is already logged on another device"}` + "\n"
+	path := filepath.Join(t.TempDir(), "a.log")
+	data := strings.Repeat(line, maxPending+1000) + "2026-11-20 08:00:02 agora-chat SDK 1.2 " + line
+	if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for workers := range 2 {
+		o := options(t)
+		o.Workers = workers + 1
+		list, _ := scanAll(t, o, path)
+		if len(list) != maxPending+1001 {
+			t.Fatalf("%d findings", len(list))
+		}
+		late := 0
+		for i, f := range list {
+			if f.Line != i+1 {
+				t.Fatalf("finding %d is of line %d", i, f.Line)
+			}
+			if f.Family == "agora-chat-web" {
+				late++
+			} else if late > 0 {
+				t.Fatalf("finding %d is of %s behind one that waited", i, f.Family)
+			}
+		}
+		if late < maxPending || late > maxPending+atOnce+1 {
+			t.Errorf("%d waited", late)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func Scan(ctx context.Context, paths []string, o ScanOptions, emit func(*finding
 		s := oneFile{o: &o, source: src, emit: emit, report: r}
 		r.Problems = append(r.Problems, reader.Read(ctx, f, ro, s.chunk)...)
 		if s.err == nil {
-			s.err = s.flush()
+			s.err = s.flush(len(s.pending))
 		}
 		if s.err != nil {
 			return r, s.err
@@ -108,8 +108,12 @@ type Undecided struct {
 	Example  finding.Finding // the first one's Path, Line and Code
 }
 
-// Until a file has proved its family, so many blocks of it wait.
-const maxPending = 4096
+// Until a file has proved its family, so many blocks of it wait; then the oldest do
+// no longer.
+const (
+	maxPending = 4096
+	atOnce     = 64 // that stop waiting
+)
 
 // oneFile scans one file.
 type oneFile struct {
@@ -141,7 +145,7 @@ func (s *oneFile) chunk(c *reader.Chunk) (consumed int, err error) {
 // begin turns to another file or archive member.
 func (s *oneFile) begin(path string) {
 	if path != s.path {
-		s.err = s.flush()
+		s.err = s.flush(len(s.pending))
 		s.path, s.proven, s.lines = path, resolver.Proven{}, 0
 	}
 }
@@ -189,8 +193,11 @@ func (s *oneFile) block(b *scanner.Block, at resolver.Place) {
 		news = s.proven.Learn(&b.Matches[i]) || news
 	}
 	s.pending = append(s.pending, pending{b, at})
-	if len(s.pending) >= maxPending || len(s.pending) == 1 && s.settled(b) || news && s.allSettled() {
-		s.err = s.flush()
+	switch n := len(s.pending); {
+	case n == 1 && s.settled(b) || news && s.allSettled():
+		s.err = s.flush(n)
+	case n >= maxPending+atOnce:
+		s.err = s.flush(atOnce)
 	}
 }
 
@@ -214,30 +221,36 @@ func (s *oneFile) allSettled() bool {
 	return true
 }
 
-func (s *oneFile) flush() error {
-	waiting := s.pending
-	s.pending = waiting[:0] // its memory, for the next ones
-	defer clear(waiting)
-	for _, p := range waiting {
-		for i := range p.block.Matches {
-			if m := &p.block.Matches[i]; s.source.Undecided(m, s.proven) {
-				s.report.undecided(m, p.at)
-			}
+// flush resolves the first n blocks that wait.
+func (s *oneFile) flush(n int) error {
+	defer func() { s.pending = slices.Delete(s.pending, 0, n) }()
+	for _, p := range s.pending[:n] {
+		if err := s.resolve(p.block, p.at); err != nil {
+			return err
 		}
-		found := s.o.Resolver.Resolve(s.source, p.block, s.proven, p.at)
-		for i := range found {
-			f := &found[i]
-			if !s.o.Since.IsZero() && f.Time.Before(s.o.Since) || !s.o.Until.IsZero() && f.Time.After(s.o.Until) {
-				continue
-			}
-			if f.Action == finding.Status && !s.source.Statuses {
-				s.report.Statuses++
-				continue
-			}
-			s.report.Findings++
-			if err := s.emit(f); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+func (s *oneFile) resolve(b *scanner.Block, at resolver.Place) error {
+	for i := range b.Matches {
+		if m := &b.Matches[i]; s.source.Undecided(m, s.proven) {
+			s.report.undecided(m, at)
+		}
+	}
+	found := s.o.Resolver.Resolve(s.source, b, s.proven, at)
+	for i := range found {
+		f := &found[i]
+		if !s.o.Since.IsZero() && f.Time.Before(s.o.Since) || !s.o.Until.IsZero() && f.Time.After(s.o.Until) {
+			continue
+		}
+		if f.Action == finding.Status && !s.source.Statuses {
+			s.report.Statuses++
+			continue
+		}
+		s.report.Findings++
+		if err := s.emit(f); err != nil {
+			return err
 		}
 	}
 	return nil
