@@ -1,10 +1,10 @@
 package scanner
 
 import (
-	"bytes"
 	"regexp/syntax"
 	"slices"
 
+	"github.com/imwatch/imwatch/scanner/plan"
 	"github.com/imwatch/imwatch/scanner/regex"
 	"github.com/imwatch/imwatch/scanner/sieve"
 )
@@ -16,31 +16,25 @@ import (
 // Anchors are made of letters, digits and what is beyond ASCII wherever a rule
 // has such: these are never escaped, so the anchor stands in the file however
 // the record is wrapped.
-type anchor struct {
-	lit  string
-	head string  // what stands before it; where it is not a letter or digit, perhaps encoded
-	ends wordSet // letters and digits that can stand before head and lit
-	tail *tail   // nil: anything may follow
-	file fileSet // whose it is
-}
+type anchor = plan.Anchor
 
 // anchorsOf returns anchors of which at least one stands in every text that the
 // regex matches: those that the fewest lines will have. It returns nil when
-// there are none; ok is false for a regex that is none.
-func anchorsOf(re string) (list []anchor, ok bool) {
+// there are none.
+func anchorsOf(re string) ([]anchor, error) {
 	tree, err := syntax.Parse(re, syntax.Perl)
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
 	c := anchorChoice{}
 	c.concat(nil, flatten(tree.Simplify()), nil)
-	return c.make(), true
+	return inEncodings(c.best.make()), nil
 }
 
-// sentenceAnchor is the anchor of a fixed text.
-func sentenceAnchor(text string) anchor {
+// sentenceAnchors are those of a fixed text.
+func sentenceAnchors(text string) []anchor {
 	set := spellings(spelling{text: text}, newRest(nil))
-	return set.make()[0]
+	return inEncodings(set.make()[:1])
 }
 
 // A spelling is one text of a run of literals, and what the regex has before the
@@ -206,56 +200,50 @@ type rest struct {
 func newRest(parts []*syntax.Regexp) rest { return rest{parts, follows(parts)} }
 
 const (
-	minAnchor     = 2    // bytes
-	longestEscape = 14   // bytes
-	foldedRunes   = 4    // of a word in any case that are spelt out together
-	lookCost      = 0.01 // of a look around an anchor, against a line that is put together and shown to the rules
+	minAnchor   = 2    // bytes
+	foldedRunes = 4    // of a word in any case that are spelt out together
+	lookCost    = 0.01 // of a look around an anchor, against a line that is put together and shown to the rules
 )
 
 func wordlike(c byte) bool { return c >= 0x80 || isWordByte(c) }
 
-// make compiles the looks of the choice.
-func (c *anchorChoice) make() []anchor { return c.best.make() }
-
+// make describes the looks of the choice.
 func (s anchorSet) make() (list []anchor) {
 	type place struct { // in the regex
 		beside *syntax.Regexp
 		parts  int
 	}
-	type tailOf struct {
-		place
-		before lastChar
-	}
 	// Spellings of one run share what is before it and what is behind it.
-	ends, tails := map[place]wordSet{}, map[tailOf]*tail{}
+	ends, tails := map[place]wordSet{}, map[place]string{}
+	var behind []place // of the list
 	for _, p := range s.list {
-		a := anchor{lit: p.text[p.from:p.to], head: p.text[:p.from], ends: allWords}
+		a := anchor{Lit: p.text[p.from:p.to], Head: p.text[:p.from], Ends: allWords, Word: isWordByte(p.text[p.to-1])}
 		if n := len(p.front); n > 0 && isWordByte(p.text[0]) { // before others \b means the opposite
 			at := place{p.front[n-1], n}
 			if _, ok := ends[at]; !ok {
 				ends[at] = lastWord(p.front)
 			}
-			a.ends = ends[at]
+			a.Ends = ends[at]
 		}
+		var at place
 		if len(p.behind) > 0 {
-			before := noWord
-			if isWordByte(a.lit[len(a.lit)-1]) {
-				before = inWord
+			at = place{p.behind[0], len(p.behind)}
+			if _, ok := tails[at]; !ok {
+				tails[at] = tailText(p.behind)
 			}
-			key := tailOf{place{p.behind[0], len(p.behind)}, before}
-			if tails[key] == nil {
-				tails[key] = &tail{parts: p.behind, before: before}
-			}
-			a.tail = tails[key]
+			a.Tail = tails[at]
 		}
 		// One look for (?:e|err)\.type: its heads' common end.
-		same := slices.IndexFunc(list, func(b anchor) bool { return b.lit == a.lit && b.tail == a.tail })
-		if same < 0 {
-			list = append(list, a)
-		} else if b := &list[same]; b.head == a.head {
-			b.ends = b.ends.or(a.ends)
+		same := 0
+		for same < len(list) && (list[same].Lit != a.Lit || behind[same] != at) {
+			same++
+		}
+		if same == len(list) {
+			list, behind = append(list, a), append(behind, at)
+		} else if b := &list[same]; b.Head == a.Head {
+			b.Ends = wordSet(b.Ends).or(a.Ends)
 		} else {
-			b.head, b.ends = commonEnd(a.head, b.head), allWords
+			b.Head, b.Ends = commonEnd(a.Head, b.Head), allWords
 		}
 	}
 	return list
@@ -267,80 +255,6 @@ func commonEnd(a, b string) string {
 		n++
 	}
 	return a[len(a)-n:]
-}
-
-// fits looks at what stands around the literal, which is data[at:behind].
-func (a *anchor) fits(data []byte, at, behind int) bool {
-	return (a.tail == nil || a.tail.fits(data, behind)) && a.follows(data[:at])
-}
-
-// follows tells whether the literal can stand behind data.
-func (a *anchor) follows(data []byte) bool {
-	behind := byte(0)
-	for h := a.head; h != ""; h = h[:len(h)-1] {
-		c := h[len(h)-1]
-		if len(data) == 0 || c >= 0x80 {
-			return true // in another encoding, perhaps
-		}
-		for len(data) > 1 && (c != '\\' && data[len(data)-1] == '\\' || c != '"' && behind == '"' && data[len(data)-1] == '"') {
-			data = data[:len(data)-1] // of what was escaped, or is doubled
-		}
-		if data[len(data)-1] != c {
-			return !isWordByte(c) && encodedEnd(data)
-		}
-		behind, data = c, data[:len(data)-1]
-	}
-	if len(data) == 0 {
-		return true
-	}
-	c := data[len(data)-1]
-	return !isWordByte(c) || a.ends.has(c) || encodedBefore(data) || coloured(data)
-}
-
-// encodedEnd tells whether data may end with an escape, with a line or with one
-// part of it: what is before is not looked at.
-func encodedEnd(data []byte) bool {
-	switch c := data[len(data)-1]; {
-	case c == '\n' || c == '\r' || c == '+' || c == '\\' || c == ';':
-		return true
-	case c == '"':
-		return bytes.HasSuffix(data, []byte(`{"log":"`))
-	case isWordByte(c):
-		return encodedBefore(data) || coloured(data)
-	}
-	return false
-}
-
-// encodedBefore tells whether the letter or digit at the end of b may be part of
-// an escape (%22, \x22, \u0022, \n, #012), of one that was escaped again
-// (%252522, %5Cu0022), or of a character in GB18030.
-func encodedBefore(b []byte) bool {
-	if len(b) > 1 && b[len(b)-2] >= 0x80 {
-		return true
-	}
-	for _, c := range b[max(0, len(b)-longestEscape):] {
-		if c == '%' || c == '\\' || c == '#' {
-			return true
-		}
-	}
-	return false
-}
-
-// coloured tells whether the letter at the end of b may be the end of a
-// terminal's colour sequence.
-func coloured(b []byte) bool {
-	if end := b[len(b)-1]; end != 'm' && (end < 'A' || end > 'K') {
-		return false
-	}
-	for i := len(b) - 2; i >= 0 && i >= len(b)-maxColour; i-- {
-		switch c := b[i]; {
-		case c == '[':
-			return true
-		case (c < '0' || c > '9') && c != ';' && c != ':':
-			return false
-		}
-	}
-	return false
 }
 
 // follows guesses how likely it is that what must follow does.

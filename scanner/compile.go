@@ -6,6 +6,7 @@ import (
 
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
+	"github.com/imwatch/imwatch/scanner/plan"
 )
 
 // A file is a rules file. What its rules are run with is compiled when the first
@@ -13,6 +14,7 @@ import (
 type file struct {
 	src     *rules.File
 	cat     *codes.Catalogue
+	known   *plan.Table
 	anchors []anchor
 	compile sync.Once
 	*program
@@ -40,37 +42,35 @@ type rule struct {
 	code, symbol, text int // group numbers, -1 for none
 }
 
-// newFile finds out what the prefilter must look for. bit stands for the file.
-func newFile(f *rules.File, cat *codes.Catalogue, bit fileSet) (*file, []rules.Problem) {
-	cf := &file{src: f, cat: cat}
+// newFile finds out what the prefilter must look for.
+func newFile(f *rules.File, cat *codes.Catalogue, known *plan.Table) (*file, []rules.Problem) {
+	cf := &file{src: f, cat: cat, known: known}
 	var problems []rules.Problem
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		anchors, ok := anchorsOf(r.Regex)
-		if ok && len(anchors) == 0 {
+		anchors, err := plan.Of(known, &known.Rules, r.Regex, func() ([]anchor, error) { return anchorsOf(r.Regex) })
+		if err == nil && len(anchors) == 0 {
 			problems = append(problems, rules.Problem{File: f.Name, Line: f.LineOf("id: " + r.ID),
 				What: "rule " + r.ID + " has no literal that every match must contain", Snippet: r.Regex,
 				Hint: "put a word into the regex that is not optional; without one every line of every file would be tried"})
 		}
-		cf.anchors = append(cf.anchors, inEncodings(anchors)...)
+		cf.anchors = append(cf.anchors, anchors...)
 	}
 	for _, s := range f.Sentences {
-		cf.anchors = append(cf.anchors, inEncodings([]anchor{sentenceAnchor(s.Text)})...)
-	}
-	for i := range cf.anchors {
-		cf.anchors[i].file = bit
+		anchors, _ := plan.Of(known, &known.Sentences, s.Text, func() ([]anchor, error) { return sentenceAnchors(s.Text), nil })
+		cf.anchors = append(cf.anchors, anchors...)
 	}
 	return cf, problems
 }
 
 // ready compiles the file, once.
 func (f *file) ready() *file {
-	f.compile.Do(func() { f.program = compile(f.src) })
+	f.compile.Do(func() { f.program = compile(f.src, f.known) })
 	return f
 }
 
-func compile(f *rules.File) *program {
-	p := &program{look: &patterns{}}
+func compile(f *rules.File, known *plan.Table) *program {
+	p := &program{look: &patterns{known: known}}
 	for _, w := range f.Words {
 		if x, ok := p.look.add(w.Regex); ok {
 			p.words = append(p.words, word{w, x})

@@ -3,6 +3,7 @@ package scanner
 import (
 	"sync"
 
+	"github.com/imwatch/imwatch/scanner/plan"
 	"github.com/imwatch/imwatch/scanner/regex"
 )
 
@@ -15,6 +16,7 @@ type pattern struct {
 // patterns are all the regexes of a scanner, in one set: words, shapes, fields,
 // rules and sentences.
 type patterns struct {
+	known  *plan.Table
 	list   []*regex.Regexp
 	groups [][]string // plain texts, counted behind the list
 	set    *regex.Set
@@ -23,7 +25,7 @@ type patterns struct {
 
 // add takes a regex in; ok is false for one that rules.Parse has complained of.
 func (p *patterns) add(expr string) (x pattern, ok bool) {
-	re, err := regex.Compile(expr)
+	re, err := regex.Known(expr, p.known)
 	if err != nil {
 		return x, false
 	}
@@ -46,7 +48,7 @@ func (p *patterns) group(texts []string) int {
 	return len(p.groups) - 1
 }
 
-func (p *patterns) compile() { p.set = regex.NewSet(p.list, p.groups...) }
+func (p *patterns) compile() { p.set = regex.NewSet(p.known, p.list, p.groups...) }
 
 // A sight is a text and which patterns can match it.
 type sight struct {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
+	"github.com/imwatch/imwatch/scanner/plan"
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
@@ -74,21 +75,7 @@ func (in *Inner) String() string {
 // literal for the prefilter, and a rule of the user's that fails its own
 // examples (those of the built-in ones are checked by the tests).
 func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
-	s := &Scanner{look: &patterns{}}
-	var problems []rules.Problem
-	anchors := []anchor{{lit: " stdout P ", ends: allWords}, {lit: " stderr P ", ends: allWords}}
-	for _, f := range set.Files {
-		if len(f.Families) == 0 {
-			s.fields = append(s.fields, compileFields(f, s.look)...)
-			continue
-		}
-		cf, ps := newFile(f, cat, fileBit(len(s.files)))
-		problems = append(problems, ps...)
-		s.files = append(s.files, cf)
-		anchors = append(anchors, cf.anchors...)
-	}
-	s.look.compile()
-	s.search = newSearcher(anchors)
+	s, problems := prepare(set, cat, &plan.BuiltIn)
 	if len(problems) == 0 {
 		for _, f := range s.files {
 			if !f.src.BuiltIn {
@@ -99,17 +86,47 @@ func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
 	return s, problems
 }
 
+// Plan returns what is known of rules before they run: plan.BuiltIn, for those
+// that are built in.
+func Plan(set *rules.Set) *plan.Table {
+	known := &plan.Table{Open: true}
+	s, _ := prepare(set, nil, known)
+	for _, f := range s.files {
+		compile(f.src, known)
+	}
+	known.Open = false
+	return known
+}
+
+// prepare is New without the examples.
+func prepare(set *rules.Set, cat *codes.Catalogue, known *plan.Table) (*Scanner, []rules.Problem) {
+	s := &Scanner{look: &patterns{known: known}}
+	var problems []rules.Problem
+	for _, f := range set.Files {
+		if len(f.Families) == 0 {
+			s.fields = append(s.fields, compileFields(f, s.look)...)
+			continue
+		}
+		cf, ps := newFile(f, cat, known)
+		problems = append(problems, ps...)
+		s.files = append(s.files, cf)
+	}
+	s.look.compile()
+	s.search = newSearcher(s.files, known)
+	return s, problems
+}
+
 // inEncodings adds to Chinese anchors their forms in GB18030, in \u escapes and
 // percent-encoded.
 func inEncodings(anchors []anchor) []anchor {
 	out := slices.Clone(anchors)
 	for _, a := range anchors {
-		if !slices.ContainsFunc([]byte(a.lit), func(c byte) bool { return c >= 0x80 }) {
+		if !slices.ContainsFunc([]byte(a.Lit), func(c byte) bool { return c >= 0x80 }) {
 			continue
 		}
 		forms := make([]string, 7)
-		forms[0], _ = simplifiedchinese.GB18030.NewEncoder().String(a.lit) // empty where it has none
-		for _, r := range a.lit {
+		forms[0], _ = simplifiedchinese.GB18030.NewEncoder().String(a.Lit) // empty where it has none
+		for _, r := range a.Lit {
 			if r < 0x80 {
 				for i := 1; i < len(forms); i++ {
 					forms[i] += string(r)
@@ -127,7 +144,7 @@ func inEncodings(anchors []anchor) []anchor {
 		}
 		for _, lit := range forms {
 			if lit != "" {
-				a.lit = lit
+				a.Lit = lit
 				out = append(out, a)
 			}
 		}

@@ -1,36 +1,46 @@
 package scanner
 
-import "github.com/imwatch/imwatch/scanner/sieve"
+import (
+	"github.com/imwatch/imwatch/scanner/plan"
+	"github.com/imwatch/imwatch/scanner/sieve"
+)
 
 // A searcher finds the anchors of all rules in one pass.
 type searcher struct {
 	*sieve.Sieve
-	looks [][]anchor // of each literal; one must fit
-	tails []*tail    // of each literal: fits where one of its looks' tails may; nil: ask each
+	looks [][]look // of each literal; one must fit
+	tails []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
 }
 
-func newSearcher(anchors []anchor) *searcher {
+func newSearcher(files []*file, known *plan.Table) *searcher {
 	s := &searcher{}
 	var lits []string
-	index := map[string]int{}
-	for _, a := range anchors {
-		if len(a.lit) > sieve.Longest { // its beginning is enough: the regex decides
-			a.lit, a.tail = a.lit[:sieve.Longest], nil
+	index, tails := map[string]int{}, map[tailOf]*tail{}
+	add := func(a anchor, file fileSet) {
+		if len(a.Lit) > sieve.Longest { // its beginning is enough: the regex decides
+			a.Lit, a.Tail = a.Lit[:sieve.Longest], ""
 		}
-		i, ok := index[a.lit]
+		i, ok := index[a.Lit]
 		if !ok {
 			i = len(lits)
-			index[a.lit] = i
-			lits = append(lits, a.lit)
+			index[a.Lit] = i
+			lits = append(lits, a.Lit)
 			s.looks = append(s.looks, nil)
 		}
-		s.looks[i] = append(s.looks[i], a)
+		s.looks[i] = append(s.looks[i], look{a.Head, a.Ends, tailOf{a.Tail, a.Word}.in(tails), file})
+	}
+	add(anchor{Lit: " stdout P ", Ends: allWords}, 0)
+	add(anchor{Lit: " stderr P ", Ends: allWords}, 0)
+	for i, f := range files {
+		for _, a := range f.anchors {
+			add(a, fileBit(i))
+		}
 	}
 	shared := map[string]*tail{}
 	for _, looks := range s.looks {
 		s.tails = append(s.tails, anyTail(looks, shared))
 	}
-	s.Sieve = sieve.New(lits)
+	s.Sieve = sieve.Known(lits, known)
 	return s
 }
 
@@ -90,8 +100,8 @@ func (s *searcher) files(data []byte, start, end int) (set fileSet) {
 			place := from + int(p)
 			for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
 				for i := range s.looks[lit] {
-					if a := &s.looks[lit][i]; a.file&^set != 0 && a.fits(data, at, at+len(s.Literals[lit])) {
-						set |= a.file
+					if l := &s.looks[lit][i]; l.file&^set != 0 && l.fits(data, at, at+len(s.Literals[lit])) {
+						set |= l.file
 					}
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp/syntax"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -13,9 +14,9 @@ import (
 // string, percent-encoded, over several lines. It may say yes too often, never
 // no where the rule would match. It is a lazily built automaton over bytes.
 type tail struct {
-	parts  []*syntax.Regexp // of the regex, behind the literal
-	oneOf  []*tail          // instead of parts: it fits where one of them may
-	before lastChar         // the literal's last one
+	expr   string   // what the regex has behind the literal
+	oneOf  []*tail  // instead: it fits where one of them may
+	before lastChar // the literal's last one
 	first  atomic.Pointer[tailState]
 
 	insts []syntax.Inst
@@ -77,7 +78,49 @@ const (
 	maxTailInsts  = 256 // of a regex; what is behind them is not looked at
 	maxTailStates = 96
 	maxTailBytes  = 96
+	maxTailText   = 4 << 10 // bytes of its regex
 )
+
+// tailText returns the regex of as many parts as are looked at.
+func tailText(parts []*syntax.Regexp) string {
+	var b strings.Builder
+	for _, p := range parts {
+		before := b.Len()
+		if textOf(&b, p); b.Len() > maxTailText {
+			return b.String()[:before]
+		}
+	}
+	return b.String()
+}
+
+// A tailOf says what a tail is made of.
+type tailOf struct {
+	expr string
+	word bool // a letter or digit stands before it
+}
+
+// in returns the tail, each once; nil where anything may follow.
+func (o tailOf) in(tails map[tailOf]*tail) *tail {
+	if o.expr == "" {
+		return nil
+	}
+	if tails[o] == nil {
+		tails[o] = &tail{expr: o.expr}
+		if o.word {
+			tails[o].before = inWord
+		}
+	}
+	return tails[o]
+}
+
+// parts reads the regex; none when it cannot be read.
+func (t *tail) parts() []*syntax.Regexp {
+	tree, err := syntax.Parse(t.expr, syntax.Perl)
+	if err != nil {
+		return nil // nested too deeply, now that repetitions are spelt out
+	}
+	return flatten(tree.Simplify())
+}
 
 // start compiles the tail, when it is first asked, and returns where it begins.
 func (t *tail) start() *tailState {
@@ -97,12 +140,12 @@ func (t *tail) start() *tailState {
 // program is what the automaton is built of; nil for what is too long.
 func (t *tail) program() *syntax.Prog {
 	if t.oneOf == nil {
-		_, prog := beginning(t.parts, maxTailInsts)
+		_, prog := beginning(t.parts(), maxTailInsts)
 		return prog
 	}
 	either := &syntax.Regexp{Op: syntax.OpAlternate}
 	for _, o := range t.oneOf {
-		re, _ := beginning(o.parts, maxTailInsts/len(t.oneOf)-1)
+		re, _ := beginning(o.parts(), maxTailInsts/len(t.oneOf)-1)
 		if re == nil {
 			return nil
 		}
@@ -130,7 +173,7 @@ func beginning(parts []*syntax.Regexp, insts int) (*syntax.Regexp, *syntax.Prog)
 // anyTail is a tail that fits where one of the anchors' tails may; nil where there
 // is but one, or one that has none. Literals whose anchors have the same tails
 // share it.
-func anyTail(list []anchor, shared map[string]*tail) *tail {
+func anyTail(list []look, shared map[string]*tail) *tail {
 	if len(list) < 2 {
 		return nil
 	}

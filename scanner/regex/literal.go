@@ -6,25 +6,18 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/imwatch/imwatch/scanner/plan"
 	"github.com/imwatch/imwatch/scanner/sieve"
 )
 
 // MaxTexts bounds a set of texts, beyond which it is no filter.
 const MaxTexts = 128
 
-// A literal is a text in lower case without which, or another one of its set, no
-// match can be, and how many bytes of the match can stand before it at most; -1
-// for any number.
-type literal struct {
-	text string
-	back int
-}
-
 // rarest returns the set of literals that the fewest texts will have; nil when
 // there is none.
-func rarest(expr string) []literal {
-	tree, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil || !lower(tree) {
+func rarest(tree *syntax.Regexp) []plan.Literal {
+	tree, ok := lower(tree)
+	if !ok {
 		return nil
 	}
 	var c choice
@@ -32,22 +25,30 @@ func rarest(expr string) []literal {
 	return c.best
 }
 
-// lower makes the literals of a tree lower case and case-sensitive; false when
-// that is not possible.
-func lower(n *syntax.Regexp) bool {
+// lower returns a tree with its literals in lower case and case-sensitive; false
+// when that is not possible.
+func lower(n *syntax.Regexp) (*syntax.Regexp, bool) {
+	low := *n
 	if n.Op == syntax.OpLiteral {
-		n.Rune = slices.Clone(n.Rune)
+		low.Rune = slices.Clone(n.Rune)
 		for i, r := range n.Rune {
 			if n.Flags&syntax.FoldCase != 0 && r >= utf8.RuneSelf && unicode.SimpleFold(r) != r {
-				return false
+				return nil, false
 			}
 			if r < utf8.RuneSelf {
-				n.Rune[i] = unicode.ToLower(r)
+				low.Rune[i] = unicode.ToLower(r)
 			}
 		}
-		n.Flags &^= syntax.FoldCase
+		low.Flags &^= syntax.FoldCase
 	}
-	return !slices.ContainsFunc(n.Sub, func(sub *syntax.Regexp) bool { return !lower(sub) })
+	low.Sub = make([]*syntax.Regexp, len(n.Sub))
+	for i, sub := range n.Sub {
+		var ok bool
+		if low.Sub[i], ok = lower(sub); !ok {
+			return nil, false
+		}
+	}
+	return &low, true
 }
 
 // Parts returns the parts of a concatenation, groups opened; x+ becomes x x*.
@@ -70,18 +71,18 @@ func Parts(n *syntax.Regexp) (list []*syntax.Regexp) {
 
 // A choice collects sets of literals and keeps the rarest.
 type choice struct {
-	best []literal
+	best []plan.Literal
 	cost float64
 }
 
-func (c *choice) offer(set []literal) {
+func (c *choice) offer(set []plan.Literal) {
 	cost, short := 0.0, 0
 	for _, l := range set {
-		if l.text == "" {
+		if l.Text == "" {
 			return
 		}
-		p := sieve.Rarity(l.text)
-		if len(l.text) < sieve.Window {
+		p := sieve.Rarity(l.Text)
+		if len(l.Text) < sieve.Window {
 			short++
 		}
 		cost += p
@@ -106,7 +107,7 @@ func (c *choice) concat(list []*syntax.Regexp, before int) {
 			done = i + n
 			var set literals
 			for _, text := range run {
-				set.add(literal{string(lowered(nil, text)), before})
+				set.add(plan.Literal{Text: string(lowered(nil, text)), Back: before})
 			}
 			c.offer(set)
 		}
@@ -146,14 +147,14 @@ func (c *choice) alternatives(head, branches []*syntax.Regexp, before int) {
 }
 
 // literals is a set, each text once.
-type literals []literal
+type literals []plan.Literal
 
-func (s *literals) add(l literal) {
-	i := slices.IndexFunc(*s, func(o literal) bool { return o.text == l.text })
+func (s *literals) add(l plan.Literal) {
+	i := slices.IndexFunc(*s, func(o plan.Literal) bool { return o.Text == l.Text })
 	if i < 0 {
 		*s = append(*s, l)
-	} else if old := &(*s)[i]; old.back >= 0 && (l.back < 0 || l.back > old.back) {
-		old.back = l.back
+	} else if old := &(*s)[i]; old.Back >= 0 && (l.Back < 0 || l.Back > old.Back) {
+		old.Back = l.Back
 	}
 }
 

@@ -9,14 +9,18 @@ import (
 	"regexp/syntax"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/imwatch/imwatch/scanner/plan"
 )
 
 // A Regexp is a compiled expression. It is safe for concurrent use.
 type Regexp struct {
 	expr   string
-	parsed bool // what follows is known before the program is made
+	tree   *syntax.Regexp // if it was parsed before the program is made
+	parsed bool           // what follows is known before that
 	names  []string
 	text   bool // a match can begin only at the text's start
+	need   []plan.Literal
 
 	once  sync.Once
 	prog  []inst
@@ -52,12 +56,27 @@ type inst struct {
 
 // Compile parses an expression. What running it needs is made when it is first
 // run.
-func Compile(expr string) (*Regexp, error) {
-	tree, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil {
-		return nil, err
+func Compile(expr string) (*Regexp, error) { return Known(expr, new(plan.Table)) }
+
+// Known is Compile with what is known of the expression, which is not parsed then
+// before it is first run.
+func Known(expr string, known *plan.Table) (*Regexp, error) {
+	r := &Regexp{expr: expr, parsed: true}
+	is, err := plan.Of(known, &known.Regexes, expr, r.read)
+	r.names, r.text, r.need = is.Names, is.Text, is.Need
+	return r, err
+}
+
+// read parses the expression and finds out what can be known before it is run.
+func (r *Regexp) read() (is plan.Regex, err error) {
+	if r.tree, err = syntax.Parse(r.expr, syntax.Perl); err != nil {
+		return is, err
 	}
-	return &Regexp{expr: expr, parsed: true, names: tree.CapNames(), text: beginsText(tree)}, nil
+	is = plan.Regex{Names: r.tree.CapNames(), Text: beginsText(r.tree)}
+	if !is.Text { // one look at the text's start costs less
+		is.Need = rarest(r.tree)
+	}
+	return is, nil
 }
 
 // MustCompile is for an expression that is known to be right; it is not even
@@ -67,9 +86,12 @@ func MustCompile(expr string) *Regexp { return &Regexp{expr: expr} }
 // ready makes the program.
 func (r *Regexp) ready() {
 	r.once.Do(func() {
-		tree, err := syntax.Parse(r.expr, syntax.Perl)
-		if err != nil {
-			panic("regex: " + err.Error())
+		tree := r.tree
+		if tree == nil {
+			var err error
+			if tree, err = syntax.Parse(r.expr, syntax.Perl); err != nil {
+				panic("regex: " + err.Error())
+			}
 		}
 		names := tree.CapNames()
 		prog, err := syntax.Compile(tree.Simplify())

@@ -11,6 +11,7 @@ import (
 
 	"github.com/imwatch/imwatch/internal/workload"
 	"github.com/imwatch/imwatch/rules"
+	"github.com/imwatch/imwatch/scanner/plan"
 )
 
 // expressions are the built-in rules', and some for what those don't have.
@@ -83,7 +84,7 @@ func compiled(t testing.TB) *Set {
 		}
 		list = append(list, r)
 	}
-	return NewSet(list)
+	return NewSet(new(plan.Table), list)
 }
 
 // TestLikeRegexp holds every expression against package regexp, on what SDKs and
@@ -163,7 +164,11 @@ func BenchmarkMark(b *testing.B) {
 
 // TestSetBeyondASCII: capitals of other alphabets stand in no text in lower case.
 func TestSetBeyondASCII(t *testing.T) {
-	s := NewSet([]*Regexp{MustCompile(`Ошибка (\d+)`)})
+	r, err := Compile(`Ошибка (\d+)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewSet(new(plan.Table), []*Regexp{r})
 	var m Marks
 	if s.Mark(&m, "X Ошибка 206"); m.Find(0, 0) == nil {
 		t.Error("not found")

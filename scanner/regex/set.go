@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"unicode/utf8"
 
+	"github.com/imwatch/imwatch/scanner/plan"
 	"github.com/imwatch/imwatch/scanner/sieve"
 )
 
@@ -32,17 +33,16 @@ type sifted struct {
 // A use says that a match of an expression has a literal.
 type use struct{ expr, back int }
 
-// NewSet returns a set of expressions. Behind them are counted groups of plain
-// texts, of which one may stand there in any case.
-func NewSet(list []*Regexp, groups ...[]string) *Set {
+// NewSet returns a set of expressions, which Compile or Known has made. Behind
+// them are counted groups of plain texts, of which one may stand there in any case.
+func NewSet(known *plan.Table, list []*Regexp, groups ...[]string) *Set {
 	s := &Set{list: list, size: len(list) + len(groups)}
 	for i, r := range list {
-		need := rarest(r.expr)
-		if need == nil || r.text { // one look at the text's start costs less
-			s.always, need = append(s.always, i), nil
+		if len(r.need) == 0 {
+			s.always = append(s.always, i)
 		}
-		for _, l := range need {
-			s.add(l.text, use{i, l.back})
+		for _, l := range r.need {
+			s.add(l.Text, use{i, l.Back})
 		}
 	}
 	for i, texts := range groups {
@@ -50,7 +50,7 @@ func NewSet(list []*Regexp, groups ...[]string) *Set {
 			s.add(string(lowered(nil, t)), use{len(list) + i, 0})
 		}
 	}
-	s.long.sieve, s.short.sieve = sieve.New(s.long.texts), sieve.New(s.short.texts)
+	s.long.sieve, s.short.sieve = sieve.Known(s.long.texts, known), sieve.Known(s.short.texts, known)
 	return s
 }
 

@@ -25,19 +25,17 @@ type bucket struct {
 	stale bool    // that one has been joined with others since
 }
 
-// fill writes the buckets into the tables.
-func (v *tables) fill(list []bucket, width int, mask uint32) {
-	v.mask = mask
-	for i, b := range list {
-		for k := range Window {
-			for n := range 16 {
-				if k >= width || b.nibbles[k][0]&(1<<n) != 0 {
-					v.nibbles[k][0][n] |= 1 << i
-				}
-				if k >= width || b.nibbles[k][1]&(1<<n) != 0 {
-					v.nibbles[k][1][n] |= 1 << i
-				}
-			}
+// add puts a window into a bucket of the tables.
+func (v *tables) add(window uint32, width int, bucket uint8) {
+	for k := range width {
+		c := byte(window >> (8 * k))
+		v.nibbles[k][0][c&15] |= 1 << bucket
+		v.nibbles[k][1][c>>4] |= 1 << bucket
+	}
+	for k := width; k < Window; k++ {
+		for n := range 16 {
+			v.nibbles[k][0][n] |= 1 << bucket
+			v.nibbles[k][1][n] |= 1 << bucket
 		}
 	}
 }

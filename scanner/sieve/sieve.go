@@ -10,8 +10,11 @@ package sieve
 
 import (
 	"encoding/binary"
-	"maps"
+	"fmt"
+	"hash/fnv"
 	"slices"
+
+	"github.com/imwatch/imwatch/scanner/plan"
 )
 
 // A Sieve searches its literals. It is safe for concurrent use.
@@ -59,38 +62,95 @@ func windowHash(w uint32) uint32 { return w * 0x9E3779B1 >> 16 }
 // New returns a sieve over literals, none of which is empty, longer than Longest, or
 // stands twice.
 func New(literals []string) *Sieve {
-	s := &Sieve{Literals: literals, width: Window}
+	return Known(literals, new(plan.Table))
+}
+
+// Known is New with what is known of the literals: any choice of windows finds the
+// same.
+func Known(literals []string, known *plan.Table) *Sieve {
+	s := &Sieve{Literals: literals, width: Window, fast: assembly}
 	for _, l := range literals {
 		s.width = min(s.width, len(l))
 	}
 	s.mask = 1<<(8*s.width) - 1
-	s.windows()
+	order := s.order()
+	choose := func() ([]plan.Window, error) { return s.choose(order), nil }
+	chosen, _ := plan.Of(known, &known.Sieves, sum(literals), choose)
+	if !s.fit(chosen) {
+		chosen = s.choose(order)
+	}
+	s.fill(order, chosen)
 	return s
 }
 
-// windows chooses each literal's window and fills the tables. Short literals
-// choose first: longer ones share their windows where they can.
-func (s *Sieve) windows() {
+// sum names a list of literals.
+func sum(literals []string) string {
+	h := fnv.New64a()
+	for _, l := range literals {
+		h.Write([]byte(l))
+		h.Write([]byte{0})
+	}
+	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+// order is that of the literals' lengths.
+func (s *Sieve) order() []int {
 	order := make([]int, len(s.Literals))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(s.Literals[a]) - len(s.Literals[b]) })
+	return order
+}
+
+// choose chooses each literal's window. Short literals choose first: longer ones
+// share their windows where they can.
+func (s *Sieve) choose(order []int) []plan.Window {
 	at, users := make([]int, len(order)), map[uint32]int{}
 	for _, i := range order {
 		at[i] = s.rarest(s.Literals[i], users)
 		users[s.read(s.Literals[i][at[i]:])]++
 	}
-	s.marks.fill(s.improve(at, users), s.width, s.mask)
+	in := map[uint32]uint8{}
+	for i, b := range s.improve(at, users) {
+		for _, w := range b.windows {
+			in[w] = uint8(i)
+		}
+	}
+	chosen := make([]plan.Window, len(at))
+	for i, from := range at {
+		chosen[i] = plan.Window{At: uint16(from), Bucket: in[s.read(s.Literals[i][from:])]}
+	}
+	return chosen
+}
+
+// fit tells whether windows can be those of the literals: sums can be the same by
+// chance.
+func (s *Sieve) fit(chosen []plan.Window) bool {
+	for i, w := range chosen {
+		if i >= len(s.Literals) || int(w.At)+s.width > len(s.Literals[i]) || w.Bucket >= buckets {
+			return false
+		}
+	}
+	return len(chosen) == len(s.Literals)
+}
+
+// fill fills the tables.
+func (s *Sieve) fill(order []int, chosen []plan.Window) {
+	s.marks.mask = s.mask
+	var windows []uint32
 	for _, i := range order {
-		w := s.read(s.Literals[i][at[i]:])
+		at, bucket, text := chosen[i].At, chosen[i].Bucket, s.Literals[i]
+		w := s.read(text[at:])
 		h := windowHash(w)
 		s.marks.bits[h>>3] |= 1 << (h & 7)
-		s.entries = append(s.entries, windowEntry{w, uint16(i), uint16(at[i]), s.heads[h>>4], uint16(len(s.Literals[i])), s.Literals[i][len(s.Literals[i])-1]})
+		s.marks.add(w, s.width, bucket)
+		s.entries = append(s.entries, windowEntry{w, uint16(i), at, s.heads[h>>4], uint16(len(text)), text[len(text)-1]})
 		s.heads[h>>4] = uint16(len(s.entries))
+		windows = append(windows, w)
 	}
-	if s.fast = assembly; !s.fast {
-		s.pairs = pairs(slices.Collect(maps.Keys(users)), s.width)
+	if !s.fast {
+		s.pairs = pairs(windows, s.width)
 	}
 }
 
