@@ -75,6 +75,7 @@ var layers = [][]string{
 	{"scanner"},
 	{"scanner/regex"},
 	{"scanner/sieve"},
+	{"scanner/plan"},
 	{"rules"},
 	{"codes"},
 	{"configs"},
