@@ -2,6 +2,9 @@ package scanner
 
 import (
 	"reflect"
+	"regexp"
+	"regexp/syntax"
+	"strings"
 	"testing"
 
 	"github.com/imwatch/imwatch/codes"
@@ -37,5 +40,33 @@ func BenchmarkStart(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestTextOf: the text of a regex matches what the regex does.
+func TestTextOf(t *testing.T) {
+	exprs := []string{`(?i)straße|ſK?`, `a.c(?s:.)`, `\bx\B`, `^a$`, `(?m)^a$`, `[^\w"\]^-]{0,2}x`, `(?P<code>\d{2,4})+?`, `(?:|b)c*`, `环[信不]?`, `[^\x00-\x{10FFFF}]?z`, `\.\*\[`}
+	set, _ := rules.Embedded()
+	var texts []string
+	for _, f := range set.Files {
+		for _, r := range f.Rules {
+			exprs = append(exprs, r.Regex)
+			texts = append(texts, strings.Split(r.Match+r.NoMatch, "\n")...)
+		}
+	}
+	texts = append(texts, "STRASSE", "straSSE", "\u212a", "abc\n", "a\nc\n", "x-xx", "b\na", `"]x`, "1234", "bcc", "环信", "z", ".*[")
+	for _, expr := range exprs {
+		tree, err := syntax.Parse(expr, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		textOf(&b, tree.Simplify())
+		want, got := regexp.MustCompile(expr), regexp.MustCompile(b.String())
+		for _, text := range texts {
+			if w, g := want.MatchString(text), got.MatchString(text); w != g {
+				t.Errorf("%s in %q: %t; as %s: %t", expr, text, w, b.String(), g)
+			}
+		}
 	}
 }

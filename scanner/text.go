@@ -12,8 +12,6 @@ import (
 // for its other cases: it takes milliseconds.
 func textOf(b *strings.Builder, n *syntax.Regexp) {
 	switch n.Op {
-	case syntax.OpNoMatch:
-		b.WriteString(`[^\x{0}-\x{10ffff}]`)
 	case syntax.OpLiteral:
 		text := regexp.QuoteMeta(string(n.Rune))
 		if n.Flags&syntax.FoldCase != 0 {
@@ -21,6 +19,10 @@ func textOf(b *strings.Builder, n *syntax.Regexp) {
 		}
 		b.WriteString(text)
 	case syntax.OpCharClass:
+		if len(n.Rune) == 0 {
+			b.WriteString(matchesNothing)
+			return
+		}
 		b.WriteByte('[')
 		for i := 0; i+1 < len(n.Rune); i += 2 {
 			char(b, n.Rune[i])
@@ -38,10 +40,12 @@ func textOf(b *strings.Builder, n *syntax.Regexp) {
 	case syntax.OpConcat, syntax.OpCapture, syntax.OpEmptyMatch:
 		group(b, n.Sub, "")
 	default:
-		b.WriteString(map[syntax.Op]string{syntax.OpAnyCharNotNL: `(?-s:.)`, syntax.OpAnyChar: `(?s:.)`, syntax.OpBeginLine: `(?m:^)`, syntax.OpEndLine: `(?m:$)`,
+		b.WriteString(map[syntax.Op]string{syntax.OpNoMatch: matchesNothing, syntax.OpAnyCharNotNL: `(?-s:.)`, syntax.OpAnyChar: `(?s:.)`, syntax.OpBeginLine: `(?m:^)`, syntax.OpEndLine: `(?m:$)`,
 			syntax.OpBeginText: `\A`, syntax.OpEndText: `\z`, syntax.OpWordBoundary: `\b`, syntax.OpNoWordBoundary: `\B`}[n.Op])
 	}
 }
+
+const matchesNothing = `[^\x{0}-\x{10ffff}]`
 
 // char appends a character of a class.
 func char(b *strings.Builder, r rune) {
