@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"math/bits"
 	"slices"
 
 	"github.com/imwatch/imwatch/scanner/plan"
@@ -21,9 +22,10 @@ import (
 type Sieve struct {
 	Literals []string
 
-	width   int             // of a window: 4, or less where a literal is shorter
-	mask    uint32          // of a window read as four bytes
-	heads   [1 << 12]uint16 // by hash: 1 + index of the first entry
+	width   int      // of a window: 4, or less where a literal is shorter
+	mask    uint32   // of a window read as four bytes
+	heads   []uint32 // by the upper bits of the hash: 1 + index of the first entry
+	shift   int      // of a hash, to these bits
 	entries []windowEntry
 	marks   tables
 	fast    bool             // the assembly sifts
@@ -32,11 +34,11 @@ type Sieve struct {
 
 type windowEntry struct {
 	window uint32
-	lit    uint16
+	lit    uint32
 	at     uint16 // of the window in the literal
-	next   uint16
 	length uint16 // of the literal
 	last   byte   // of its bytes, by which numbers that begin alike differ
+	more   bool   // the next entry has the same head
 }
 
 // Tables are what the assembly reads: for each of four bytes two tables by low
@@ -57,7 +59,9 @@ const (
 	Beyond = 64 + Window - 1
 )
 
-func windowHash(w uint32) uint32 { return w * 0x9E3779B1 >> 16 }
+const hashBits = 16
+
+func windowHash(w uint32) uint32 { return w * 0x9E3779B1 >> (32 - hashBits) }
 
 // New returns a sieve over literals, none of which is empty, longer than Longest, or
 // stands twice.
@@ -138,19 +142,43 @@ func (s *Sieve) fit(chosen []plan.Window) bool {
 // fill fills the tables.
 func (s *Sieve) fill(order []int, chosen []plan.Window) {
 	s.marks.mask = s.mask
-	var windows []uint32
-	for _, i := range order {
-		at, bucket, text := chosen[i].At, chosen[i].Bucket, s.Literals[i]
-		w := s.read(text[at:])
+	windows := make([]uint32, len(chosen))
+	for i, c := range chosen {
+		w := s.read(s.Literals[i][c.At:])
+		windows[i] = w
 		h := windowHash(w)
 		s.marks.bits[h>>3] |= 1 << (h & 7)
-		s.marks.add(w, s.width, bucket)
-		s.entries = append(s.entries, windowEntry{w, uint16(i), at, s.heads[h>>4], uint16(len(text)), text[len(text)-1]})
-		s.heads[h>>4] = uint16(len(s.entries))
-		windows = append(windows, w)
+		s.marks.add(w, s.width, c.Bucket)
 	}
+	s.table(order, chosen, windows)
 	if !s.fast {
 		s.pairs = pairs(windows, s.width)
+	}
+}
+
+// table makes the table of the windows: entries with one head stand side by side,
+// the longest literals first.
+func (s *Sieve) table(order []int, chosen []plan.Window, windows []uint32) {
+	size := bits.Len(uint(2 * len(windows)))
+	s.shift = max(0, hashBits-size)
+	s.heads = make([]uint32, 1<<(hashBits-s.shift))
+	head := func(i int) *uint32 { return &s.heads[windowHash(windows[i])>>s.shift] }
+	for i := range windows {
+		*head(i)++
+	}
+	end := uint32(1)
+	for i, n := range s.heads {
+		if n > 0 {
+			end += n
+			s.heads[i] = end
+		}
+	}
+	s.entries = make([]windowEntry, len(windows))
+	for _, i := range order { // from behind
+		h, text := head(i), s.Literals[i]
+		*h--
+		more := int(*h) < len(windows) && s.entries[*h].length > 0 && windowHash(s.entries[*h].window)>>s.shift == windowHash(windows[i])>>s.shift
+		s.entries[*h-1] = windowEntry{windows[i], uint32(i), chosen[i].At, uint16(len(text)), text[len(text)-1], more}
 	}
 }
 
@@ -222,16 +250,18 @@ func (s *Sieve) Each(data []byte, visit func(lit, at int) bool) {
 
 // First returns the first literal whose window stands at data[place], where it
 // begins and how to ask for the next one; -1 when there is none.
-func (s *Sieve) First(data []byte, place int) (lit, at int, next uint16) {
-	return s.Next(data, place, s.heads[windowHash(s.at(data, place))>>4])
+func (s *Sieve) First(data []byte, place int) (lit, at int, next uint32) {
+	return s.Next(data, place, s.heads[windowHash(s.at(data, place))>>s.shift])
 }
 
 // Next returns the next one.
-func (s *Sieve) Next(data []byte, place int, from uint16) (lit, at int, next uint16) {
+func (s *Sieve) Next(data []byte, place int, from uint32) (lit, at int, next uint32) {
 	w := s.at(data, place)
 	for e := from; e != 0; {
 		x := &s.entries[e-1]
-		e = x.next
+		if e++; !x.more {
+			e = 0
+		}
 		start, end := place-int(x.at), place-int(x.at)+int(x.length)
 		if x.window != w || start < 0 || end > len(data) || data[end-1] != x.last {
 			continue
