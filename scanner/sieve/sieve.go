@@ -159,7 +159,7 @@ func (s *Sieve) fill(order []int, chosen []plan.Window) {
 // table makes the table of the windows: entries with one head stand side by side,
 // the longest literals first.
 func (s *Sieve) table(order []int, chosen []plan.Window, windows []uint32) {
-	size := bits.Len(uint(2 * len(windows)))
+	size := bits.Len(uint(4 * len(windows))) // at least so many: most texts that pass by chance find no entry
 	s.shift = max(0, hashBits-size)
 	s.heads = make([]uint32, 1<<(hashBits-s.shift))
 	head := func(i int) *uint32 { return &s.heads[windowHash(windows[i])>>s.shift] }
