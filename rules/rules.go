@@ -104,7 +104,8 @@ var FieldNames = []string{"user_id", "group_id", "chatroom_id", "message_id", "t
 // A Problem is one complaint about a rules file.
 type Problem = codes.Problem
 
-// What the program embeds is builtin.json, generated from the YAML files, so that
+// What the program embeds is builtin.json, generated from the YAML files (and from
+// that scanner/plan/builtin.go, what the scanner finds out about them), so that
 // nothing is parsed at the start that a test has parsed.
 //
 //go:generate go run ./internal/generate

@@ -3,12 +3,14 @@ package sieve
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/imwatch/imwatch/internal/workload"
+	"github.com/imwatch/imwatch/scanner/plan"
 )
 
 // portable makes a searcher do without the assembly.
@@ -120,4 +122,39 @@ func TestSieveManyLiterals(t *testing.T) {
 	}
 	slices.Sort(lits)
 	agree(t, New(slices.Compact(lits)), log.Bytes()[:1<<14])
+}
+
+// TestKnown: whatever the windows, the same is found; windows that cannot be the
+// literals' are not taken.
+func TestKnown(t *testing.T) {
+	lits := []string{"needle", "need", "环信服务", "timeout"}
+	r := rand.New(rand.NewPCG(6, 6))
+	data := []byte(strings.Repeat("a needle, no need; 环信服务 timeouts\n", 9))
+	for range 50 {
+		chosen := make([]plan.Window, len(lits))
+		for i, l := range lits {
+			chosen[i] = plan.Window{At: uint16(r.IntN(len(l) - Window + 1)), Bucket: uint8(r.IntN(buckets))}
+		}
+		agree(t, Known(lits, known(lits, chosen)), data)
+	}
+	for _, wrong := range [][]plan.Window{nil, {{}, {}, {}}, {{}, {}, {}, {}, {}}, {{}, {At: 1}, {}, {}}, {{}, {}, {}, {Bucket: buckets}}} {
+		agree(t, Known(lits, known(lits, wrong)), data)
+	}
+}
+
+func known(lits []string, chosen []plan.Window) *plan.Table {
+	return &plan.Table{Sieves: plan.List[[]plan.Window]{{Of: sum(lits), Is: chosen}}}
+}
+
+// TestVeryManyLiterals has more literals than 16 bits count.
+func TestVeryManyLiterals(t *testing.T) {
+	var lits []string
+	var chosen []plan.Window
+	for i := range 70_000 {
+		lits, chosen = append(lits, fmt.Sprintf("%06d", i)), append(chosen, plan.Window{At: 2, Bucket: uint8(i % buckets)})
+	}
+	data := []byte("000007 065543 069999 070000\n")
+	if got, want := found(Known(lits, known(lits, chosen)), data), [][2]int{{0, 7}, {7, 65543}, {14, 69999}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }
