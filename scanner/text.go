@@ -20,7 +20,7 @@ func textOf(b *strings.Builder, n *syntax.Regexp) {
 		b.WriteString(text)
 	case syntax.OpCharClass:
 		if len(n.Rune) == 0 {
-			b.WriteString(matchesNothing)
+			b.WriteString(signs[syntax.OpNoMatch])
 			return
 		}
 		b.WriteByte('[')
@@ -34,18 +34,21 @@ func textOf(b *strings.Builder, n *syntax.Regexp) {
 		b.WriteByte(']')
 	case syntax.OpStar, syntax.OpPlus, syntax.OpQuest:
 		group(b, n.Sub, "")
-		b.WriteByte(map[syntax.Op]byte{syntax.OpStar: '*', syntax.OpPlus: '+', syntax.OpQuest: '?'}[n.Op])
+		b.WriteString(signs[n.Op])
 	case syntax.OpAlternate:
 		group(b, n.Sub, "|")
 	case syntax.OpConcat, syntax.OpCapture, syntax.OpEmptyMatch:
 		group(b, n.Sub, "")
 	default:
-		b.WriteString(map[syntax.Op]string{syntax.OpNoMatch: matchesNothing, syntax.OpAnyCharNotNL: `(?-s:.)`, syntax.OpAnyChar: `(?s:.)`, syntax.OpBeginLine: `(?m:^)`, syntax.OpEndLine: `(?m:$)`,
-			syntax.OpBeginText: `\A`, syntax.OpEndText: `\z`, syntax.OpWordBoundary: `\b`, syntax.OpNoWordBoundary: `\B`}[n.Op])
+		b.WriteString(signs[n.Op])
 	}
 }
 
-const matchesNothing = `[^\x{0}-\x{10ffff}]`
+// signs are what is written without more; repetitions have been spelt out.
+var signs = map[syntax.Op]string{
+	syntax.OpStar: "*", syntax.OpPlus: "+", syntax.OpQuest: "?", syntax.OpNoMatch: `[^\x{0}-\x{10ffff}]`, syntax.OpAnyCharNotNL: `(?-s:.)`, syntax.OpAnyChar: `(?s:.)`,
+	syntax.OpBeginLine: `(?m:^)`, syntax.OpEndLine: `(?m:$)`, syntax.OpBeginText: `\A`, syntax.OpEndText: `\z`, syntax.OpWordBoundary: `\b`, syntax.OpNoWordBoundary: `\B`,
+}
 
 // char appends a character of a class.
 func char(b *strings.Builder, r rune) {
