@@ -21,7 +21,7 @@ type Catalogue struct {
 	rows     []row
 	byKey    map[string][]int // family/code → rows
 	bySymbol map[string][]int // symbol or alias → rows
-	version  func() string
+	version  string
 }
 
 // A row is an entry, decoded when it is asked for.
@@ -106,12 +106,7 @@ func (c *Catalogue) Families() []*Family { return c.families }
 func (c *Catalogue) Family(id string) *Family { return c.byFamily[id] }
 
 // Version names the content: it changes when any text does.
-func (c *Catalogue) Version() string {
-	if c.version == nil {
-		return ""
-	}
-	return c.version()
-}
+func (c *Catalogue) Version() string { return c.version }
 
 // Len is the number of entries.
 func (c *Catalogue) Len() int { return len(c.rows) }
@@ -259,6 +254,9 @@ func (c *Catalogue) decode(rows []int) []*Entry {
 //go:embed catalogue.tsv
 var embedded string
 
+//go:embed catalogue.version
+var embeddedVersion string // its fingerprint: a sum over all of it takes a millisecond
+
 // Embedded returns the catalogue that is built into the program. Entries are
 // decoded one by one as they are asked for.
 var Embedded = sync.OnceValue(func() *Catalogue {
@@ -267,6 +265,7 @@ var Embedded = sync.OnceValue(func() *Catalogue {
 		// The file is generated and a test reads all of it, so this is a broken build.
 		return &Catalogue{byFamily: map[string]*Family{}}
 	}
+	c.version = EmbeddedVersion()
 	return c
 })
 
@@ -285,7 +284,7 @@ func EmbeddedFamilies() (ids []string) {
 }
 
 // EmbeddedVersion is the version of the embedded catalogue; it decodes nothing.
-func EmbeddedVersion() string { return fingerprint(embedded) }
+func EmbeddedVersion() string { return strings.TrimSuffix(embeddedVersion, "\n") }
 
 // Marshal writes the catalogue in the form the program embeds: a line a
 // family, then a line an entry with its index columns and its JSON.
@@ -321,8 +320,7 @@ func (c *Catalogue) Marshal() ([]byte, error) {
 
 // unmarshal reads what Marshal wrote, leaving the entries' JSON as it is.
 func unmarshal(data string) (*Catalogue, error) {
-	c := &Catalogue{byFamily: map[string]*Family{}, byKey: map[string][]int{}, bySymbol: map[string][]int{},
-		version: sync.OnceValue(func() string { return fingerprint(data) })}
+	c := &Catalogue{byFamily: map[string]*Family{}, byKey: map[string][]int{}, bySymbol: map[string][]int{}}
 	n := 0
 	for line := range strings.Lines(data) {
 		n++
@@ -359,14 +357,8 @@ func unmarshal(data string) (*Catalogue, error) {
 	return c, nil
 }
 
-// fingerprint names a content in 12 hexadecimal digits.
-func fingerprint(data string) string {
-	h := sha256.New()
-	var part [4 << 10]byte // not a copy of all of it
-	for data != "" {
-		n := copy(part[:], data)
-		h.Write(part[:n])
-		data = data[n:]
-	}
-	return hex.EncodeToString(h.Sum(nil)[:6])
+// Fingerprint names what Marshal has written in 12 hexadecimal digits.
+func Fingerprint(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:6])
 }

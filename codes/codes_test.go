@@ -36,8 +36,8 @@ func TestCatalogue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(data) != embedded {
-		t.Error("catalogue.tsv is stale: run go generate ./codes")
+	if string(data) != embedded || Fingerprint(data) != EmbeddedVersion() {
+		t.Error("catalogue.tsv or catalogue.version is stale: run go generate ./codes")
 	}
 }
 

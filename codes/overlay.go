@@ -41,8 +41,7 @@ func (c *Catalogue) With(fsys fs.FS) (*Catalogue, []Problem) {
 	b.entries = append(kept, b.entries...)
 	out := b.catalogue()
 	if data, err := out.Marshal(); err == nil {
-		version := fingerprint(string(data))
-		out.version = func() string { return version }
+		out.version = Fingerprint(data)
 	}
 	return out, problems
 }

@@ -1,5 +1,5 @@
-// Generate writes codes/catalogue.tsv from the YAML files, and refuses when
-// one of them has a problem.
+// Generate writes codes/catalogue.tsv and its fingerprint from the YAML files, and
+// refuses when one of them has a problem.
 package main
 
 import (
@@ -20,6 +20,9 @@ func main() {
 	data, err := cat.Marshal()
 	if err == nil {
 		err = os.WriteFile("catalogue.tsv", data, 0o644)
+	}
+	if err == nil {
+		err = os.WriteFile("catalogue.version", []byte(codes.Fingerprint(data)+"\n"), 0o644)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "generate catalogue:", err)
