@@ -20,8 +20,6 @@ import (
 // A Scanner holds compiled rules. It is safe for concurrent use.
 type Scanner struct {
 	files  []*file
-	fields []pattern // of files without a family: captured beside any code
-	look   *patterns // of these
 	search *searcher
 }
 
@@ -39,7 +37,7 @@ type Block struct {
 type Match struct {
 	Rule     *rules.Rule
 	Group    string   // of the rules that found it
-	Families []string // that it can be, the likeliest first
+	Families []string // that it can be, the likeliest first; not to be changed
 	Proved   bool     // the line names the first of Families
 	Code     string   // as printed, or as the symbol or text stands for
 	Symbol   string   // as printed, or ""
@@ -74,20 +72,20 @@ func (in *Inner) String() string {
 // literal for the prefilter, and a rule of the user's that fails its own
 // examples (those of the built-in ones are checked by the tests).
 func New(set *rules.Set, cat *codes.Catalogue) (*Scanner, []rules.Problem) {
-	s := &Scanner{look: &patterns{}}
+	s := &Scanner{}
+	fields := &sharedFields{}
 	var problems []rules.Problem
 	anchors := []anchor{{lit: " stdout P ", ends: allWords}, {lit: " stderr P ", ends: allWords}}
 	for _, f := range set.Files {
 		if len(f.Families) == 0 {
-			s.fields = append(s.fields, compileFields(f, s.look)...)
+			fields.of = append(fields.of, f.Fields...)
 			continue
 		}
-		cf, ps := newFile(f, cat, fileBit(len(s.files)))
+		cf, ps := newFile(f, cat, fields, fileBit(len(s.files)))
 		problems = append(problems, ps...)
 		s.files = append(s.files, cf)
 		anchors = append(anchors, cf.anchors...)
 	}
-	s.look.compile()
 	s.search = newSearcher(anchors)
 	if len(problems) == 0 {
 		for _, f := range s.files {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/imwatch/imwatch/rules"
 	"github.com/imwatch/imwatch/scanner/regex"
 )
 
@@ -15,12 +14,6 @@ type sentence struct {
 	codes  []string
 	alone  bool
 	common bool
-
-	group int
-}
-
-func newSentence(r rules.Sentence, look *patterns) sentence {
-	return sentence{text: r.Text, codes: r.Codes, alone: r.Alone, common: r.Common, group: look.group([]string{r.Text})}
 }
 
 // A saying is the text of an error object, and the same without what can stand
@@ -44,11 +37,8 @@ var sentenceNumber = regex.MustCompile(`(?i)(\btype|\bcode|\berr(?:or)?(?:[-_ ]?
 // sentenceCandidates finds the SDK's own texts outside of the objects that
 // were found.
 func (f *file) sentenceCandidates(text string, seen sight, objs []object, own []*candidate) []*candidate {
-	for i := range f.sentences {
+	for _, i := range seen.Groups() {
 		s := &f.sentences[i]
-		if !seen.may(s.group) {
-			continue
-		}
 		from := strings.Index(text, s.text)
 		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) && !c.borrows(s) }) {
 			continue
