@@ -34,7 +34,7 @@ func (f *file) weigh(text string, seen sight, objs []object, c *candidate, t tag
 		}
 		return
 	}
-	if c.obj >= 0 && f.shaped(text[objs[c.obj].start:objs[c.obj].end], seen) {
+	if c.obj >= 0 && f.shaped(&objs[c.obj], seen) {
 		c.prove("shape")
 	}
 	// A tag on the line proves an object only if it looks like the SDK's, a name

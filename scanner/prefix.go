@@ -128,6 +128,24 @@ func (l *line) record(raw string) {
 	}
 }
 
+// mayHaveFragment is a quick look at an object: has it braces inside, or a value that
+// begins as a fragment does?
+func mayHaveFragment(raw string) bool {
+	if !oneObject(raw) || strings.IndexByte(raw, '}') < len(raw)-1 || strings.IndexByte(raw, '\\') >= 0 {
+		return true
+	}
+	for i := 0; ; {
+		n := strings.IndexByte(raw[i:], ':')
+		if n < 0 {
+			return false
+		}
+		i = skipBlank(raw, i+n+1)
+		if i+1 < len(raw) && raw[i] == '"' && strings.IndexByte(" \t}]\x1b^[\xe2", raw[i+1]) >= 0 { // or as a colour does
+			return true
+		}
+	}
+}
+
 // fragment tells whether a text is one line of an object that is printed over
 // several.
 func fragment(text string) bool {

@@ -144,7 +144,7 @@ func (f *file) beside(text string, seen sight, objs []object, s *sentence, from 
 				continue
 			}
 			kind, quoted, ok := at(text, objs, i, "type")
-			if ok && quoted && (len(kind) <= 2 || kind == "Object") && strings.TrimRight(text[fl.start:fl.end], ".!") == s.text && f.shaped(text[objs[i].start:objs[i].end], seen) {
+			if ok && quoted && (len(kind) <= 2 || kind == "Object") && strings.TrimRight(text[fl.start:fl.end], ".!") == s.text && f.shaped(&objs[i], seen) {
 				c.obj, c.pos, c.end = i, objs[i].start, objs[i].end
 				if _, _, nested := at(text, objs, i, "data.message"); nested && len(s.codes) > 1 {
 					c.inner = &candidate{code: s.codes[1], text: s.text}
@@ -156,10 +156,9 @@ func (f *file) beside(text string, seen sight, objs []object, s *sentence, from 
 	return false
 }
 
-// shaped tells whether a part of a text has a shape; whole is what is seen in all
-// of it.
-func (f *file) shaped(text string, whole sight) bool {
-	return slices.ContainsFunc(f.shapes, func(p pattern) bool { return whole.May(p.id) && p.MatchString(text) })
+// shaped tells whether an object has a shape.
+func (f *file) shaped(o *object, seen sight) bool {
+	return slices.ContainsFunc(f.shapes, func(p pattern) bool { return seen.MatchIn(p.id, o.start, o.end) })
 }
 
 // toldBetter tells whether a sentence found alone is the text of an object that

@@ -198,6 +198,13 @@ func (m *Marks) Match(i int) bool {
 	return s.to > 0 && m.set.list[i].Match(m.text, s.from, s.to)
 }
 
+// MatchIn tells whether it matches a part of the text, text[start:end], taken alone.
+func (m *Marks) MatchIn(i, start, end int) bool {
+	s := m.spans[i]
+	from, to := max(s.from, start), min(s.to, end+1)
+	return from < to && m.set.list[i].Match(m.text[start:end], from-start, to-start)
+}
+
 // Find returns its first match that begins at or behind a place, as Regexp.Find
 // does; the result is good until the next call.
 func (m *Marks) Find(i, from int) []int {
