@@ -146,8 +146,18 @@ func (c *blocks) grow(b *block) {
 }
 
 func deeper(depth int, l line) int {
+	if depth == 0 && oneObject(l.text) {
+		return 0
+	}
 	closes, opens := balance(l.text)
 	return max(0, depth-closes) + opens
+}
+
+// oneObject tells whether no brace opens in a text but one around all of it, if any:
+// it leaves nothing open.
+func oneObject(text string) bool {
+	n := len(text) - 1
+	return n > 0 && text[0] == '{' && text[n] == '}' && strings.IndexByte(text[1:], '{') < 0 || strings.IndexByte(text, '{') < 0
 }
 
 // after returns the stream's next line behind at; end says that the data ends

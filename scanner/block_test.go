@@ -81,6 +81,27 @@ func FuzzUnfinished(f *testing.F) {
 	})
 }
 
+// FuzzQuickLooks holds what is decided by a look at a text's braces against the whole
+// reading.
+func FuzzQuickLooks(f *testing.F) {
+	for _, s := range []string{
+		`{"a":"b"}`, `{"msg":" type: 28"}`, `{"msg":"}"}`, `{"msg":"\u007b"}`, `{"msg" : "\t}"}`, `{"msg":"^[[0m } x"}`, `{"msg":"[39m]"}`, `{"a":"x\"}`, `{a:'}'}`, `{"log":"␛[0m ]"}`,
+		`{}`, `{`, `}`, "", "a } b", `{"a":{}}`, `{"line":"\u001b[0m }"}`, `{"msg":"a"}}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, opens := balance(text); oneObject(text) && opens > 0 {
+			t.Errorf("%q leaves %d open", text, opens)
+		}
+		if l := (line{text: text}); !mayHaveFragment(text) {
+			if l.record(text); l.text != text || l.stream != "" {
+				t.Errorf("%q is a record with %q", text, l.text)
+			}
+		}
+	})
+}
+
 // BenchmarkUnfinished is what the end of every chunk costs.
 func BenchmarkUnfinished(b *testing.B) {
 	for _, form := range []struct{ name, line string }{

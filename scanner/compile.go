@@ -7,6 +7,7 @@ import (
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
 	"github.com/imwatch/imwatch/scanner/plan"
+	"github.com/imwatch/imwatch/scanner/regex"
 )
 
 // A file is a rules file. What its rules are run with is compiled when the first
@@ -14,7 +15,7 @@ import (
 type file struct {
 	src     *rules.File
 	cat     *codes.Catalogue
-	known   *plan.Table
+	shared  *sharedFields
 	anchors []anchor
 	compile sync.Once
 	*program
@@ -24,11 +25,13 @@ type file struct {
 type program struct {
 	words     []word
 	shapes    []pattern
-	sentences []sentence
-	fields    []pattern
+	sentences []sentence // each a group of look
+	all       []int      // of them
+	fields    []pattern  // the file's own, then those of all
 	rules     []rule
 	look      *patterns
-	failures  bool // it has words for failure: where none of them is, nothing went wrong
+	orders    map[string][]string // the families, by the one that comes first
+	failures  bool                // it has words for failure: where none of them is, nothing went wrong
 }
 
 type word struct {
@@ -43,8 +46,8 @@ type rule struct {
 }
 
 // newFile finds out what the prefilter must look for.
-func newFile(f *rules.File, cat *codes.Catalogue, known *plan.Table) (*file, []rules.Problem) {
-	cf := &file{src: f, cat: cat, known: known}
+func newFile(f *rules.File, cat *codes.Catalogue, fields *sharedFields) (*file, []rules.Problem) {
+	cf, known := &file{src: f, cat: cat, shared: fields}, fields.known
 	var problems []rules.Problem
 	for i := range f.Rules {
 		r := &f.Rules[i]
@@ -65,12 +68,12 @@ func newFile(f *rules.File, cat *codes.Catalogue, known *plan.Table) (*file, []r
 
 // ready compiles the file, once.
 func (f *file) ready() *file {
-	f.compile.Do(func() { f.program = compile(f.src, f.known) })
+	f.compile.Do(func() { f.program = compile(f.src, f.shared) })
 	return f
 }
 
-func compile(f *rules.File, known *plan.Table) *program {
-	p := &program{look: &patterns{known: known}}
+func compile(f *rules.File, fields *sharedFields) *program {
+	p := &program{look: &patterns{known: fields.known}}
 	for _, w := range f.Words {
 		if x, ok := p.look.add(w.Regex); ok {
 			p.words = append(p.words, word{w, x})
@@ -81,12 +84,25 @@ func compile(f *rules.File, known *plan.Table) *program {
 		p.shapes = append(p.shapes, p.look.addAll([]string{s.Regex})...)
 	}
 	for _, s := range f.Sentences {
-		p.sentences = append(p.sentences, newSentence(s, p.look))
+		p.sentences = append(p.sentences, sentence{text: s.Text, codes: s.Codes, alone: s.Alone, common: s.Common})
 	}
 	// The longest sentence that fits is meant: "not in group or chatroom" is
 	// the start of another one.
 	slices.SortStableFunc(p.sentences, func(a, b sentence) int { return len(b.text) - len(a.text) })
-	p.fields = compileFields(f, p.look)
+	for i := range p.sentences {
+		p.look.group([]string{p.sentences[i].text})
+		p.all = append(p.all, i)
+	}
+	for _, x := range f.Fields {
+		p.fields = append(p.fields, p.look.addAll([]string{x.Regex})...)
+	}
+	for _, re := range fields.regexes() {
+		p.fields = append(p.fields, p.look.take(re))
+	}
+	p.orders = map[string][]string{}
+	for _, id := range f.Families {
+		p.orders[id] = append([]string{id}, slices.DeleteFunc(slices.Clone(f.Families), func(x string) bool { return x == id })...)
+	}
 	for i := range f.Rules {
 		r := &f.Rules[i]
 		if x, ok := p.look.add(r.Regex); ok { // else rules.Parse has said why
@@ -97,11 +113,24 @@ func compile(f *rules.File, known *plan.Table) *program {
 	return p
 }
 
-func compileFields(f *rules.File, look *patterns) (list []pattern) {
-	for _, x := range f.Fields {
-		list = append(list, look.addAll([]string{x.Regex})...)
-	}
-	return list
+// sharedFields are those of files without a family: captured beside any code.
+type sharedFields struct {
+	of    []rules.Field
+	known *plan.Table // of the rules of all files
+	once  sync.Once
+	list  []*regex.Regexp
+}
+
+// regexes compiles them, once.
+func (s *sharedFields) regexes() []*regex.Regexp {
+	s.once.Do(func() {
+		for _, x := range s.of {
+			if re, err := regex.Known(x.Regex, s.known); err == nil { // else rules.Parse has said why
+				s.list = append(s.list, re)
+			}
+		}
+	})
+	return s.list
 }
 
 // has tells whether a family of the file's knows the code.
@@ -119,13 +148,24 @@ func (f *file) codeOf(symbol string) string {
 	return ""
 }
 
-// meant returns the longest sentence that a text is and that stands for the
-// code.
-func (f *file) meant(text, code string) *sentence {
+// heard returns which sentences the text of a candidate can be.
+func (f *file) heard(c *candidate, seen sight) []int {
+	if c.asIs {
+		return seen.Groups() // the block's text has it, too
+	}
+	return f.all
+}
+
+// meant returns the longest of some sentences that a text is and that stands for the
+// code, or where no code is given, that it is at all; nil for none.
+func (f *file) meant(of []int, text, code string) *sentence {
+	if len(of) == 0 {
+		return nil
+	}
 	said := newSaying(text)
-	for i := range f.sentences {
+	for _, i := range of {
 		s := &f.sentences[i]
-		if slices.Contains(s.codes, code) && s.is(said) {
+		if (code == "" || slices.Contains(s.codes, code)) && s.is(said) {
 			return s
 		}
 	}

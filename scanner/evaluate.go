@@ -14,35 +14,58 @@ const (
 // evaluate runs the rules of some files over a block; nil when none of them
 // matches.
 func (s *Scanner) evaluate(b *block, files fileSet) *Block {
-	text := b.text()
-	out := &Block{Start: b.start(), End: b.end(), Text: text, When: b.lines[0].when}
+	r := reading{text: b.text()}
+	var list []Match
+	for i, f := range s.files {
+		if files&fileBit(i) != 0 {
+			list = append(list, f.ready().found(&r)...)
+		}
+	}
+	if list = hang(list); len(list) == 0 {
+		return nil
+	}
+	out := &Block{Start: b.start(), End: b.end(), Text: r.text, When: b.lines[0].when, Matches: list}
 	for _, l := range b.lines {
 		out.Decoded = out.Decoded || l.decoded
 	}
 	out.Partial = b.lines[len(b.lines)-1].partial
-	for i, f := range s.files {
-		if files&fileBit(i) != 0 {
-			out.Matches = append(out.Matches, f.ready().found(text)...)
-		}
-	}
-	if out.Matches = hang(out.Matches); len(out.Matches) == 0 {
-		return nil
-	}
-	s.capture(out.Matches, text)
 	return out
+}
+
+// A reading is a block's text and what has been made of it already.
+type reading struct {
+	text    string
+	from    string // of the last call of unpercent
+	decoded string // and its result
+}
+
+func (r *reading) unpercent(s string) string {
+	if s != r.from {
+		r.from, r.decoded = s, unpercent(s)
+	}
+	return r.decoded
+}
+
+// plain is the text in which fields are looked for.
+func (r *reading) plain() string {
+	plain := unescape(r.text)
+	if strings.Contains(plain, "%22") {
+		plain = r.unpercent(plain)
+	}
+	return plain
 }
 
 // found finds the codes of one file's families in a block's text, with what the
 // file captures beside them.
-func (f *file) found(text string) []Match {
-	seen := f.look.look(text)
+func (f *file) found(r *reading) []Match {
+	seen := f.look.look(r.text)
 	defer seen.close()
-	list := f.matches(text, seen)
+	list := f.matches(r, seen)
 	if len(list) == 0 {
 		return nil
 	}
-	plain := decoded(text)
-	if plain != text {
+	plain := r.plain()
+	if plain != r.text {
 		seen = f.look.look(plain)
 		defer seen.close()
 	}
@@ -92,10 +115,17 @@ type candidate struct {
 	inner    *candidate
 	obj      int // the object it stands in, or -1
 	pos, end int
+	asIs     bool // text stands so in the text that the candidate was found in
 	cut      bool // text is the end of a record that was cut off
 	foreign  bool // the object has keys that the SDK's never have: a logger's record, or somebody else's
 	strange  bool // it has keys that no logger writes either
 	basis    []string
+}
+
+// say gives the candidate its text, as it is printed.
+func (c *candidate) say(printed string) {
+	c.text = unescape(printed)
+	c.asIs = len(c.text) == len(printed) // an escape is longer than what it stands for
 }
 
 func (c *candidate) prove(basis string) {
@@ -108,13 +138,13 @@ func (c *candidate) prove(basis string) {
 }
 
 // matches finds the codes of one file's families in a block's text.
-func (f *file) matches(text string, seen sight) []Match {
+func (f *file) matches(r *reading, seen sight) []Match {
 	tags, ok := f.tags(seen)
 	if !ok {
 		return nil
 	}
 	var list []*candidate
-	f.view(text, seen, tags, 0, &list)
+	f.view(r, r.text, seen, tags, 0, &list)
 	var out []Match
 	for _, c := range list {
 		m, ok := f.match(c, tags)
@@ -163,7 +193,7 @@ func (f *file) tags(seen sight) (t tags, ok bool) {
 }
 
 // view adds the candidates of a text and of the texts inside it.
-func (f *file) view(text string, seen sight, t tags, depth int, list *[]*candidate) {
+func (f *file) view(r *reading, text string, seen sight, t tags, depth int, list *[]*candidate) {
 	objs := seen.objects(text)
 	own := f.objectCandidates(text, seen, objs, t)
 	own = f.plainCandidates(text, seen, own, t)
@@ -175,9 +205,9 @@ func (f *file) view(text string, seen sight, t tags, depth int, list *[]*candida
 	if depth >= maxViews {
 		return
 	}
-	for _, nested := range nestedTexts(text, objs, own) {
+	for _, nested := range r.nestedTexts(text, objs, own) {
 		in := f.look.look(nested)
-		f.view(nested, in, t, depth+1, list)
+		f.view(r, nested, in, t, depth+1, list)
 		in.close()
 	}
 }
@@ -185,7 +215,7 @@ func (f *file) view(text string, seen sight, t tags, depth int, list *[]*candida
 // nestedTexts returns the texts wrapped in a text: strings of its objects that
 // hold objects, percent-encoded parts, escaped JSON. What stands inside an
 // object that is already a candidate is that one's own affair.
-func nestedTexts(text string, objs []object, own []*candidate) (list []string) {
+func (r *reading) nestedTexts(text string, objs []object, own []*candidate) (list []string) {
 	for i := range objs {
 		for _, fl := range objs[i].fields {
 			if !fl.quoted || fl.end-fl.start < 8 || inside(own, objs, fl.start) {
@@ -197,16 +227,16 @@ func nestedTexts(text string, objs []object, own []*candidate) (list []string) {
 		}
 	}
 	if percented(text) {
-		list = append(list, unpercent(text))
+		list = append(list, r.unpercent(text))
 		list = append(list, parameters(text)...)
 	}
-	if strings.Contains(text, "&quot;") || strings.Contains(text, "&#34;") || strings.Contains(text, "&#39;") {
+	if i := strings.IndexByte(text, '&'); i >= 0 && (strings.Contains(text[i:], "&quot;") || strings.Contains(text[i:], "&#34;") || strings.Contains(text[i:], "&#39;")) {
 		list = append(list, htmlQuotes.Replace(text))
 	}
-	if strings.Contains(text, `{""`) || strings.Contains(text, `""type""`) || strings.Contains(text, `""code""`) {
+	if strings.Contains(text, `""`) && (strings.Contains(text, `{""`) || strings.Contains(text, `""type""`) || strings.Contains(text, `""code""`)) {
 		list = append(list, strings.ReplaceAll(text, `""`, `"`)) // a field of a CSV file
 	}
-	if len(list) == 0 && !slices.ContainsFunc(own, func(c *candidate) bool { return c.rule != nil }) && (strings.Contains(text, `\"`) || strings.Contains(text, `\x22`) || strings.Contains(text, `\u0022`)) {
+	if i := strings.IndexByte(text, '\\'); i >= 0 && len(list) == 0 && !slices.ContainsFunc(own, func(c *candidate) bool { return c.rule != nil }) && (strings.Contains(text[i:], `\"`) || strings.Contains(text[i:], `\x22`) || strings.Contains(text[i:], `\u0022`)) {
 		list = append(list, uncolour(unescape(text)))
 	}
 	return list
@@ -321,7 +351,7 @@ func (f *file) describe(text string, objs []object, c *candidate) {
 	c.pos, c.end = o.start, o.end
 	for _, path := range c.rule.Object.Text {
 		if v, quoted, ok := at(text, objs, c.obj, path); ok && quoted && v != "" {
-			c.text = unescape(v)
+			c.say(v)
 			c.cut = strings.HasSuffix(text, v)
 			break
 		}
@@ -329,14 +359,20 @@ func (f *file) describe(text string, objs []object, c *candidate) {
 	for _, fl := range o.fields {
 		if !slices.Contains(c.rule.Object.Keys, fl.name) {
 			c.foreign = true
-			c.strange = c.strange || !slices.Contains(loggerKeys, fl.name)
+			c.strange = c.strange || !loggerKey(fl.name)
 		}
 	}
 }
 
-// loggerKeys are what loggers write beside the keys of an object that they were
-// given.
-var loggerKeys = []string{"level", "time", "timestamp", "@timestamp", "ts", "date", "pid", "hostname", "host", "name", "msg", "v", "label", "service", "logger", "logger_name", "thread", "caller", "category", "severity", "env", "module", "scope", "event", "@version", "@t", "@l", "@mt", "@m"}
+// loggerKey tells whether loggers write a key beside those of an object that they
+// were given.
+func loggerKey(name string) bool {
+	switch name {
+	case "level", "time", "timestamp", "@timestamp", "ts", "date", "pid", "hostname", "host", "name", "msg", "v", "label", "service", "logger", "logger_name", "thread", "caller", "category", "severity", "env", "module", "scope", "event", "@version", "@t", "@l", "@mt", "@m":
+		return true
+	}
+	return false
+}
 
 // flat reads an object that a console printed without its braces: what stands
 // behind the number on the same line.
@@ -348,7 +384,7 @@ func (f *file) flat(text string, key int, c *candidate) bool {
 	}
 	for _, path := range c.rule.Object.Text {
 		if v, quoted, ok := at("{"+rest+"}", objs, 0, path); ok && quoted && v != "" {
-			c.text = unescape(v)
+			c.say(v)
 			break
 		}
 	}
@@ -398,7 +434,7 @@ func above(objs []object, obj int, byObject []*candidate) (*candidate, string) {
 // key. One that repeats what an object says is a proof of that one.
 func (f *file) plainCandidates(text string, seen sight, own []*candidate, t tags) []*candidate {
 	var plain []*candidate
-	symbols := map[string]bool{}
+	var symbols map[string]bool
 	for i := range f.rules {
 		r := &f.rules[i]
 		if r.Object != nil || !seen.May(r.id) {
@@ -411,12 +447,15 @@ func (f *file) plainCandidates(text string, seen sight, own []*candidate, t tags
 				if c.code = f.codeOf(c.symbol); c.code == "" {
 					return
 				}
+				if symbols == nil {
+					symbols = map[string]bool{}
+				}
 				symbols[c.symbol] = true
 			} else if r.code >= 0 && m[2*r.code] >= 0 {
 				c.code = text[m[2*r.code]:m[2*r.code+1]]
 			}
 			if r.text >= 0 && m[2*r.text] >= 0 {
-				c.text = unescape(text[m[2*r.text]:m[2*r.text+1]])
+				c.say(text[m[2*r.text]:m[2*r.text+1]])
 			}
 			if f.holds(c, t) {
 				plain = append(plain, c)

@@ -60,7 +60,9 @@ func (l *line) unwrap(raw string) {
 	case c == '{' && strings.HasPrefix(raw, `{"log":"`):
 		l.docker(raw)
 	case c == '{':
-		l.record(raw)
+		if mayHaveFragment(raw) {
+			l.record(raw)
+		}
 	case c >= '0' && c <= '9':
 		if !l.dated(raw) {
 			l.wrapped(raw)

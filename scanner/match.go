@@ -13,11 +13,12 @@ func (f *file) weigh(text string, seen sight, objs []object, c *candidate, t tag
 		c.prove(c.rule.Gives)
 	}
 	if c.text != "" && c.rule != nil {
-		if s := f.meant(c.text, c.code); s != nil && !(s.common && c.strange) || c.cut && f.begun(c.text, c.code) {
+		heard := f.heard(c, seen)
+		if s := f.meant(heard, c.text, c.code); s != nil && !(s.common && c.strange) || c.cut && f.begun(c.text, c.code) {
 			c.prove("sentence")
-		} else if c.inner != nil && (f.meant(c.inner.text, c.inner.code) != nil || f.meant(c.text, c.inner.code) != nil) {
+		} else if in := c.inner; in != nil && (f.meant(f.heard(in, seen), in.text, in.code) != nil || f.meant(heard, c.text, in.code) != nil) {
 			c.prove("sentence")
-		} else if s := f.other(c.text); s != nil {
+		} else if s := f.meant(heard, c.text, ""); s != nil {
 			c.basis = append(c.basis, "sentence of "+s.codes[0])
 			if s.alone && !c.strange {
 				c.prove("shape") // nobody else writes such an object, whatever its number
@@ -33,7 +34,7 @@ func (f *file) weigh(text string, seen sight, objs []object, c *candidate, t tag
 		}
 		return
 	}
-	if c.obj >= 0 && f.shaped(text[objs[c.obj].start:objs[c.obj].end], seen) {
+	if c.obj >= 0 && f.shaped(&objs[c.obj], seen) {
 		c.prove("shape")
 	}
 	// A tag on the line proves an object only if it looks like the SDK's, a name
@@ -59,17 +60,6 @@ func (f *file) begun(text, code string) bool {
 	return len(text) >= enough && slices.ContainsFunc(f.sentences, func(s sentence) bool {
 		return slices.Contains(s.codes, code) && strings.HasPrefix(s.text, text)
 	})
-}
-
-// other returns a sentence of the table that a text is.
-func (f *file) other(text string) *sentence {
-	said := newSaying(text)
-	for i := range f.sentences {
-		if f.sentences[i].is(said) {
-			return &f.sentences[i]
-		}
-	}
-	return nil
 }
 
 // proofs are the basis words that prove a family; the others only explain.
@@ -143,29 +133,11 @@ func (f *file) errorSymbol(code string) string {
 
 // order puts the family that the line names first.
 func (f *file) order(t tags) (families []string, proved bool) {
-	families = slices.Clone(f.src.Families)
+	families = f.src.Families
 	if len(t.families) == 1 {
-		families = slices.DeleteFunc(families, func(id string) bool { return id == t.families[0] })
-		families = append([]string{t.families[0]}, families...)
+		families = f.orders[t.families[0]]
 	}
 	return families, len(t.families) == 1 || len(families) == 1
-}
-
-// decoded is the text in which fields are looked for.
-func decoded(text string) string {
-	plain := unescape(text)
-	if strings.Contains(plain, "%22") {
-		plain = unpercent(plain)
-	}
-	return plain
-}
-
-// capture adds to the fields of a block's matches those that any program prints.
-func (s *Scanner) capture(list []Match, text string) {
-	plain := decoded(text)
-	seen := s.look.look(plain)
-	defer seen.close()
-	captureAll(list, s.fields, plain, seen)
 }
 
 // captureAll fills in the fields that stand beside the codes; what a match has

@@ -18,7 +18,7 @@ type pattern struct {
 type patterns struct {
 	known  *plan.Table
 	list   []*regex.Regexp
-	groups [][]string // plain texts, counted behind the list
+	groups [][]string // plain texts; which may stand in a text, its sight tells in Groups
 	set    *regex.Set
 	marks  sync.Pool
 }
@@ -29,8 +29,13 @@ func (p *patterns) add(expr string) (x pattern, ok bool) {
 	if err != nil {
 		return x, false
 	}
+	return p.take(re), true
+}
+
+// take takes a regex in that is compiled.
+func (p *patterns) take(re *regex.Regexp) pattern {
 	p.list = append(p.list, re)
-	return pattern{re, len(p.list) - 1}, true
+	return pattern{re, len(p.list) - 1}
 }
 
 func (p *patterns) addAll(exprs []string) (list []pattern) {
@@ -42,11 +47,8 @@ func (p *patterns) addAll(exprs []string) (list []pattern) {
 	return list
 }
 
-// group takes texts in and returns how to ask for them: see may.
-func (p *patterns) group(texts []string) int {
-	p.groups = append(p.groups, texts)
-	return len(p.groups) - 1
-}
+// group takes texts in.
+func (p *patterns) group(texts []string) { p.groups = append(p.groups, texts) }
 
 func (p *patterns) compile() { p.set = regex.NewSet(p.known, p.list, p.groups...) }
 
@@ -73,9 +75,6 @@ func (p *patterns) look(text string) sight {
 }
 
 func (s sight) close() { s.of.marks.Put(s.scratch) }
-
-// may tells whether a text of a group can stand there.
-func (s sight) may(group int) bool { return s.May(len(s.of.list) + group) }
 
 // objects returns the objects of the text, good until the sight is closed.
 func (s sight) objects(text string) []object {

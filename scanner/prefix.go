@@ -63,7 +63,29 @@ func (l *line) cut(s string, form *regex.Regexp) string {
 }
 
 // Under these keys collectors that write JSON keep the line.
-var recordKeys = []string{`"MESSAGE"`, `"message"`, `"log"`, `"msg"`, `"line"`, `"textPayload"`}
+var recordKeys = [...]string{`"MESSAGE"`, `"message"`, `"log"`, `"msg"`, `"line"`, `"textPayload"`}
+
+// findKeys returns where each of recordKeys first stands, or -1. It takes one pass.
+func findKeys(raw string) (at [len(recordKeys)]int) {
+	for k := range at {
+		at[k] = -1
+	}
+	for i := 0; ; i++ {
+		n := strings.IndexByte(raw[i:], '"')
+		if n < 0 || i+n+1 >= len(raw) {
+			return at
+		}
+		i += n
+		switch raw[i+1] {
+		case 'M', 'm', 'l', 't':
+			for k, key := range recordKeys {
+				if at[k] < 0 && strings.HasPrefix(raw[i:], key) {
+					at[k] = i
+				}
+			}
+		}
+	}
+}
 
 // Keys whose values tell the streams of one collector apart.
 var streamKeys = []string{"stream", "source", "container_id", "container_name", "pod_name", "_PID", "SYSLOG_IDENTIFIER", "file", "filename", "path"}
@@ -71,8 +93,9 @@ var streamKeys = []string{"stream", "source", "container_id", "container_name", 
 // record reads one line of an object that a collector wrote as a JSON record a
 // line. A record that holds a whole text stays as it is: the other keys count.
 func (l *line) record(raw string) {
-	for _, key := range recordKeys {
-		at := strings.Index(raw, key)
+	keys := findKeys(raw)
+	for i, key := range recordKeys {
+		at := keys[i]
 		if at < 0 {
 			continue
 		}
@@ -102,6 +125,24 @@ func (l *line) record(raw string) {
 			}
 		}
 		return
+	}
+}
+
+// mayHaveFragment is a quick look at an object: has it braces inside, or a value that
+// begins as a fragment does?
+func mayHaveFragment(raw string) bool {
+	if !oneObject(raw) || strings.IndexByte(raw, '}') < len(raw)-1 || strings.IndexByte(raw, '\\') >= 0 {
+		return true
+	}
+	for i := 0; ; {
+		n := strings.IndexByte(raw[i:], ':')
+		if n < 0 {
+			return false
+		}
+		i = skipBlank(raw, i+n+1)
+		if i+1 < len(raw) && raw[i] == '"' && strings.IndexByte(" \t}]\x1b^[\xe2", raw[i+1]) >= 0 { // or as a colour does
+			return true
+		}
 	}
 }
 

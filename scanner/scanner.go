@@ -21,8 +21,6 @@ import (
 // A Scanner holds compiled rules. It is safe for concurrent use.
 type Scanner struct {
 	files  []*file
-	fields []pattern // of files without a family: captured beside any code
-	look   *patterns // of these
 	search *searcher
 }
 
@@ -40,7 +38,7 @@ type Block struct {
 type Match struct {
 	Rule     *rules.Rule
 	Group    string   // of the rules that found it
-	Families []string // that it can be, the likeliest first
+	Families []string // that it can be, the likeliest first; not to be changed
 	Proved   bool     // the line names the first of Families
 	Code     string   // as printed, or as the symbol or text stands for
 	Symbol   string   // as printed, or ""
@@ -92,7 +90,7 @@ func Plan(set *rules.Set) *plan.Table {
 	known := &plan.Table{Open: true}
 	s, _ := prepare(set, nil, known)
 	for _, f := range s.files {
-		compile(f.src, known)
+		f.ready()
 	}
 	known.Open = false
 	return known
@@ -100,18 +98,17 @@ func Plan(set *rules.Set) *plan.Table {
 
 // prepare is New without the examples.
 func prepare(set *rules.Set, cat *codes.Catalogue, known *plan.Table) (*Scanner, []rules.Problem) {
-	s := &Scanner{look: &patterns{known: known}}
+	s, fields := &Scanner{}, &sharedFields{known: known}
 	var problems []rules.Problem
 	for _, f := range set.Files {
 		if len(f.Families) == 0 {
-			s.fields = append(s.fields, compileFields(f, s.look)...)
+			fields.of = append(fields.of, f.Fields...)
 			continue
 		}
-		cf, ps := newFile(f, cat, known)
+		cf, ps := newFile(f, cat, fields)
 		problems = append(problems, ps...)
 		s.files = append(s.files, cf)
 	}
-	s.look.compile()
 	s.search = newSearcher(s.files, known)
 	return s, problems
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/imwatch/imwatch/rules"
 	"github.com/imwatch/imwatch/scanner/regex"
 )
 
@@ -15,12 +14,6 @@ type sentence struct {
 	codes  []string
 	alone  bool
 	common bool
-
-	group int
-}
-
-func newSentence(r rules.Sentence, look *patterns) sentence {
-	return sentence{text: r.Text, codes: r.Codes, alone: r.Alone, common: r.Common, group: look.group([]string{r.Text})}
 }
 
 // A saying is the text of an error object, and the same without what can stand
@@ -44,11 +37,8 @@ var sentenceNumber = regex.MustCompile(`(?i)(\btype|\bcode|\berr(?:or)?(?:[-_ ]?
 // sentenceCandidates finds the SDK's own texts outside of the objects that
 // were found.
 func (f *file) sentenceCandidates(text string, seen sight, objs []object, own []*candidate) []*candidate {
-	for i := range f.sentences {
+	for _, i := range seen.Groups() {
 		s := &f.sentences[i]
-		if !seen.may(s.group) {
-			continue
-		}
 		from := strings.Index(text, s.text)
 		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) && !c.borrows(s) }) {
 			continue
@@ -154,7 +144,7 @@ func (f *file) beside(text string, seen sight, objs []object, s *sentence, from 
 				continue
 			}
 			kind, quoted, ok := at(text, objs, i, "type")
-			if ok && quoted && (len(kind) <= 2 || kind == "Object") && strings.TrimRight(text[fl.start:fl.end], ".!") == s.text && f.shaped(text[objs[i].start:objs[i].end], seen) {
+			if ok && quoted && (len(kind) <= 2 || kind == "Object") && strings.TrimRight(text[fl.start:fl.end], ".!") == s.text && f.shaped(&objs[i], seen) {
 				c.obj, c.pos, c.end = i, objs[i].start, objs[i].end
 				if _, _, nested := at(text, objs, i, "data.message"); nested && len(s.codes) > 1 {
 					c.inner = &candidate{code: s.codes[1], text: s.text}
@@ -166,10 +156,9 @@ func (f *file) beside(text string, seen sight, objs []object, s *sentence, from 
 	return false
 }
 
-// shaped tells whether a part of a text has a shape; whole is what is seen in all
-// of it.
-func (f *file) shaped(text string, whole sight) bool {
-	return slices.ContainsFunc(f.shapes, func(p pattern) bool { return whole.May(p.id) && p.MatchString(text) })
+// shaped tells whether an object has a shape.
+func (f *file) shaped(o *object, seen sight) bool {
+	return slices.ContainsFunc(f.shapes, func(p pattern) bool { return seen.MatchIn(p.id, o.start, o.end) })
 }
 
 // toldBetter tells whether a sentence found alone is the text of an object that

@@ -36,7 +36,7 @@ func BenchmarkStart(b *testing.B) {
 		b.Run("families/"+known.name, func(b *testing.B) {
 			for b.Loop() {
 				for _, f := range set.Files {
-					compile(f, known.Table)
+					compile(f, &sharedFields{known: known.Table})
 				}
 			}
 		})

@@ -105,7 +105,7 @@ var (
 )
 
 const (
-	maxQueued   = 8 << 20 // bytes that may wait for the disk; then reading stops
+	maxQueued   = 8 << 20 // bytes that may wait for the disk, or an eighth of MaxBytes; then reading stops
 	maxLedger   = 10_000  // entries
 	fileName    = "imwatch.db"
 	formatValue = "1"
@@ -395,14 +395,15 @@ func (s *Store) Lose(l ...finding.Loss) error {
 func (s *Store) enqueue(ctx context.Context, it item, wait bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if wait && (s.queued > maxQueued || s.blocked) {
+	most := min(maxQueued, int(s.o.MaxBytes/8))
+	if wait && (s.queued > most || s.blocked) {
 		wake := context.AfterFunc(ctx, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.room.Broadcast()
 		})
 		defer wake()
-		for (s.queued > maxQueued || s.blocked) && !s.closing && ctx.Err() == nil {
+		for (s.queued > most || s.blocked) && !s.closing && ctx.Err() == nil {
 			s.room.Wait()
 		}
 		if ctx.Err() != nil {

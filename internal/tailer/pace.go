@@ -34,12 +34,11 @@ type pace struct {
 	resting []*generation
 }
 
-func (p *pace) start() {
-	p.timer = time.NewTimer(0)
+func newPace() pace {
+	p := pace{timer: time.NewTimer(0)}
 	p.timer.Stop()
+	return p
 }
-
-func (p *pace) stop() { p.timer.Stop() }
 
 // hints is where the next hint comes from; nil during a pause.
 func (p *pace) hints(w *watcher) <-chan fsnotify.Event {

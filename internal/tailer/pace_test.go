@@ -1,17 +1,20 @@
 package tailer
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // TestPace: a file that was just read is read again for a hint only when it has
 // rested, and then though no further hint comes; hints that say nothing new are left
 // to the kernel for longer and longer.
 func TestPace(t *testing.T) {
-	var p pace
-	p.start()
-	defer p.stop()
+	p := newPace()
 	w := newWatcher(func(_, text string) { t.Log(text) })
 	defer w.close()
 	if w.w == nil {
@@ -62,4 +65,33 @@ func TestPace(t *testing.T) {
 	if !p.grew(busy) {
 		t.Error("a hint about a file that is being read is lost")
 	}
+}
+
+// TestRestedAtEnd: what a file that rests has got meanwhile is read before the tailer
+// ends.
+func TestRestedAtEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	if err := os.WriteFile(path, []byte("one\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	read := ""
+	tail := byHand(t, Options{Sources: []Source{{Name: "s", Paths: []string{path}}}, Workers: 1}, func(c *Chunk) (int, error) {
+		read += string(c.Data)
+		return len(c.Data), nil
+	})
+	tail.turnAll(t)
+	if err := os.WriteFile(path, []byte("one\ntwo\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tail.byPath[path].rest = time.Now().Add(time.Hour)
+	tail.event(fsnotify.Event{Name: path, Op: fsnotify.Write})
+	if tail.turnAll(t); read != "one\n" {
+		t.Fatalf("read %q though it rests", read)
+	}
+	tail.ended = make(chan turn, 1)
+	go tail.work(context.Background())
+	if tail.readRested(); read != "one\ntwo\n" {
+		t.Errorf("read %q", read)
+	}
+	close(tail.turns)
 }

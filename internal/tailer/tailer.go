@@ -212,7 +212,7 @@ func New(o Options, handle Handler, ready func()) (*Tailer, error) {
 }
 
 func newTailer(o Options, handle Handler, on mount, parts int) (*tailer, error) {
-	t := &tailer{o: o, on: on, handle: handle, first: make(chan struct{}), byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: max(8, descriptorLimit()/parts), status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, failures: map[string]*told{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}, seen: map[string]time.Time{}}
+	t := &tailer{o: o, on: on, handle: handle, first: make(chan struct{}), byPath: map[string]*generation{}, known: newMemory(o.Positions), byIno: map[inode][]*generation{}, limit: max(8, descriptorLimit()/parts), status: make(chan chan []Status), over: make(chan struct{}), told: map[string]bool{}, failures: map[string]*told{}, timed: map[*generation]bool{}, kin: map[string][]*generation{}, settled: map[string]settled{}, since: map[string]time.Time{}, seen: map[string]time.Time{}, pace: newPace()}
 	for i := range o.Sources {
 		s, err := newSource(&o.Sources[i])
 		if err != nil {
@@ -323,6 +323,9 @@ func (t *tailer) run(ctx context.Context) error {
 	t.watch = newWatcher(t.notice)
 	defer t.watch.close()
 	err := t.schedule(ctx)
+	if err == nil {
+		t.readRested()
+	}
 	close(t.turns)
 	for t.idle < t.o.Workers { // workers finish their turns before we go
 		<-t.ended
@@ -356,8 +359,7 @@ func (t *tailer) schedule(ctx context.Context) error {
 	tick := time.NewTicker(250 * time.Millisecond)
 	tick.Stop()
 	ticking := false
-	t.pace.start()
-	defer t.pace.stop()
+	defer t.pace.timer.Stop()
 	for {
 		t.dispatch()
 		if busy := len(t.timed) > 0; busy != ticking {
@@ -403,6 +405,26 @@ func (t *tailer) schedule(ctx context.Context) error {
 			}
 		case answer := <-t.status:
 			answer <- t.files()
+		}
+	}
+}
+
+// readRested gives a last turn to what rests: a hint has said that it has grown.
+func (t *tailer) readRested() {
+	for hints := 0; hints < 1000; hints++ {
+		select {
+		case ev := <-t.watch.events():
+			t.event(ev)
+			continue
+		default:
+		}
+		break
+	}
+	t.live, t.backlog = t.pace.resting, nil
+	for len(t.live) > 0 || t.idle < t.o.Workers {
+		if t.dispatch(); t.idle < t.o.Workers {
+			<-t.ended
+			t.idle++
 		}
 	}
 }

@@ -54,6 +54,12 @@ func same(t *testing.T, set *Set, m *Marks, text string) {
 		if got := m.Find(i, 0); !slices.Equal(got, want) && !foldsBeyond(r, text) {
 			t.Fatalf("%s in %q, marked: %v, want %v", r, text, got, want)
 		}
+		for _, part := range [][2]int{{0, len(text)}, {len(text) / 3, len(text)}, {len(text) / 4, len(text) / 2}} {
+			in := text[part[0]:part[1]]
+			if got := m.MatchIn(i, part[0], part[1]); got != r.std().MatchString(in) && !foldsBeyond(r, text) {
+				t.Fatalf("%s in %q, a part of %q: %v", r, in, text, got)
+			}
+		}
 		var all, wantAll [][]int
 		m.Each(i, 5, func(caps []int) { all = append(all, slices.Clone(caps)) })
 		if want != nil { // else there is none: package regexp need not look again

@@ -3,6 +3,7 @@ package regex
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/imwatch/imwatch/scanner/plan"
@@ -85,9 +86,11 @@ type Marks struct {
 	set    *Set
 	text   string
 	spans  []span
+	noted  []int // which spans are not empty; in order
 	lower  []byte
 	places [sieve.MaxPlaces]uint32
 	caps   []int
+	groups []int
 }
 
 // A span is where matches of an expression can begin; empty for nowhere.
@@ -96,11 +99,14 @@ type span struct{ from, to int }
 // Mark looks at a text.
 func (s *Set) Mark(m *Marks, text string) {
 	m.set, m.text = s, text
+	for _, i := range m.noted {
+		m.spans[i] = span{}
+	}
 	if cap(m.spans) < s.size {
 		m.spans = make([]span, s.size)
 	}
 	m.spans = m.spans[:s.size]
-	clear(m.spans)
+	m.noted = append(m.noted[:0], s.always...)
 	for _, i := range s.always {
 		m.spans[i] = span{0, len(text) + 1}
 	}
@@ -116,6 +122,18 @@ func (s *Set) Mark(m *Marks, text string) {
 	if len(s.short.texts) > 0 {
 		m.sift(&s.short, data)
 	}
+	slices.Sort(m.noted)
+}
+
+// Groups returns the groups of which a text may stand there, in order: those for which
+// May(len(list)+group) is true. It is good until the next text.
+func (m *Marks) Groups() []int {
+	from, _ := slices.BinarySearch(m.noted, len(m.set.list))
+	m.groups = m.groups[:0]
+	for _, i := range m.noted[from:] {
+		m.groups = append(m.groups, i-len(m.set.list))
+	}
+	return m.groups
 }
 
 func (m *Marks) sift(x *sifted, data []byte) {
@@ -164,6 +182,7 @@ func (m *Marks) note(uses []use, at int) {
 		switch s := &m.spans[u.expr]; {
 		case s.to == 0:
 			*s = span{from, at + 1}
+			m.noted = append(m.noted, u.expr)
 		default:
 			s.from, s.to = min(s.from, from), max(s.to, at+1)
 		}
@@ -177,6 +196,13 @@ func (m *Marks) May(i int) bool { return m.spans[i].to > 0 }
 func (m *Marks) Match(i int) bool {
 	s := m.spans[i]
 	return s.to > 0 && m.set.list[i].Match(m.text, s.from, s.to)
+}
+
+// MatchIn tells whether it matches a part of the text, text[start:end], taken alone.
+func (m *Marks) MatchIn(i, start, end int) bool {
+	s := m.spans[i]
+	from, to := max(s.from, start), min(s.to, end+1)
+	return from < to && m.set.list[i].Match(m.text[start:end], from-start, to-start)
 }
 
 // Find returns its first match that begins at or behind a place, as Regexp.Find
