@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/imwatch/imwatch/scanner/plan"
@@ -152,14 +153,33 @@ func compileInst(in *syntax.Inst) inst {
 			return c
 		}
 		c.op = opRune
-		for b := rune(0); b < utf8.RuneSelf; b++ {
-			if in.MatchRune(b) {
-				c.ascii[b>>6] |= 1 << (b & 63)
-			}
-		}
-		c.wide = wide(in)
+		c.ascii, c.wide = ascii(in), wide(in)
 	}
 	return c
+}
+
+// ascii returns the ASCII characters that an instruction matches, a bit each.
+func ascii(in *syntax.Inst) (set [2]uint64) {
+	ranges := in.Rune
+	switch {
+	case in.Op == syntax.InstRuneAny:
+		ranges = []rune{0, unicode.MaxRune}
+	case in.Op == syntax.InstRuneAnyNotNL:
+		ranges = []rune{0, '\n' - 1, '\n' + 1, unicode.MaxRune}
+	case len(ranges) == 1: // a letter, perhaps in any case
+		ranges = nil
+		for b := rune(0); b < utf8.RuneSelf; b++ {
+			if in.MatchRune(b) {
+				ranges = append(ranges, b, b)
+			}
+		}
+	}
+	for i := 0; i+1 < len(ranges); i += 2 {
+		for b := ranges[i]; b <= ranges[i+1] && b < utf8.RuneSelf; b++ {
+			set[b>>6] |= 1 << (b & 63)
+		}
+	}
+	return set
 }
 
 // wide tells whether an instruction can match a rune beyond ASCII.
