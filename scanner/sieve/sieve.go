@@ -24,21 +24,28 @@ type Sieve struct {
 
 	width   int      // of a window: 4, or less where a literal is shorter
 	mask    uint32   // of a window read as four bytes
-	heads   []uint32 // by the upper bits of the hash: 1 + index of the first entry
+	heads   []uint32 // by the upper bits of the hash: 1 + index of the first window
 	shift   int      // of a hash, to these bits
-	entries []windowEntry
+	windows []window
+	entries []entry
 	marks   tables
 	fast    bool             // the assembly sifts
 	pairs   *[1 << 10]uint64 // the pairs of bytes that windows have, where there is no assembly
 }
 
-type windowEntry struct {
-	window uint32
+type window struct {
+	bytes uint32
+	first uint32 // 1 + index of its first entry
+	next  uint32 // 1 + index of the next window of its head
+}
+
+// An entry is a literal of a window.
+type entry struct {
 	lit    uint32
 	at     uint16 // of the window in the literal
 	length uint16 // of the literal
 	last   byte   // of its bytes, by which numbers that begin alike differ
-	more   bool   // the next entry has the same head
+	more   bool   // the next entry has the same window
 }
 
 // Tables are what the assembly reads: for each of four bytes two tables by low
@@ -52,7 +59,7 @@ type tables struct {
 
 const (
 	Window  = 4       // bytes
-	Longest = 1 << 12 // bytes of a literal: a windowEntry counts them in 16 bits
+	Longest = 1 << 12 // bytes of a literal: an entry counts them in 16 bits
 
 	// Beyond is how many bytes that no literal has should stand behind a short
 	// text, for all of it to be sifted fast.
@@ -142,43 +149,42 @@ func (s *Sieve) fit(chosen []plan.Window) bool {
 // fill fills the tables.
 func (s *Sieve) fill(order []int, chosen []plan.Window) {
 	s.marks.mask = s.mask
-	windows := make([]uint32, len(chosen))
 	for i, c := range chosen {
-		w := s.read(s.Literals[i][c.At:])
-		windows[i] = w
-		h := windowHash(w)
-		s.marks.bits[h>>3] |= 1 << (h & 7)
-		s.marks.add(w, s.width, c.Bucket)
+		s.marks.add(s.read(s.Literals[i][c.At:]), s.width, c.Bucket)
 	}
-	s.table(order, chosen, windows)
+	s.table(order, chosen)
 	if !s.fast {
-		s.pairs = pairs(windows, s.width)
+		s.pairs = pairs(s.windows, s.width)
 	}
 }
 
-// table makes the table of the windows: entries with one head stand side by side,
-// the longest literals first.
-func (s *Sieve) table(order []int, chosen []plan.Window, windows []uint32) {
-	size := bits.Len(uint(4 * len(windows))) // at least so many: most texts that pass by chance find no entry
-	s.shift = max(0, hashBits-size)
-	s.heads = make([]uint32, 1<<(hashBits-s.shift))
-	head := func(i int) *uint32 { return &s.heads[windowHash(windows[i])>>s.shift] }
-	for i := range windows {
-		*head(i)++
+// table makes the table: the literals of one window stand side by side, the longest
+// first.
+func (s *Sieve) table(order []int, chosen []plan.Window) {
+	keys := make([]uint64, len(order))
+	for i, lit := range order {
+		keys[i] = uint64(s.read(s.Literals[lit][chosen[lit].At:]))<<32 | uint64(len(order)-1-i)
 	}
-	end := uint32(1)
-	for i, n := range s.heads {
-		if n > 0 {
-			end += n
-			s.heads[i] = end
+	slices.Sort(keys)
+	s.entries = make([]entry, len(keys))
+	for i, k := range keys {
+		lit := order[len(order)-1-int(uint32(k))]
+		text := s.Literals[lit]
+		s.entries[i] = entry{uint32(lit), chosen[lit].At, uint16(len(text)), text[len(text)-1], false}
+		if w := uint32(k >> 32); len(s.windows) == 0 || s.windows[len(s.windows)-1].bytes != w {
+			s.windows = append(s.windows, window{bytes: w, first: uint32(i + 1)})
+		} else {
+			s.entries[i-1].more = true
 		}
 	}
-	s.entries = make([]windowEntry, len(windows))
-	for _, i := range order { // from behind
-		h, text := head(i), s.Literals[i]
-		*h--
-		more := int(*h) < len(windows) && s.entries[*h].length > 0 && windowHash(s.entries[*h].window)>>s.shift == windowHash(windows[i])>>s.shift
-		s.entries[*h-1] = windowEntry{windows[i], uint32(i), chosen[i].At, uint16(len(text)), text[len(text)-1], more}
+	size := bits.Len(uint(4 * len(s.windows))) // most texts that pass by chance find no window
+	s.shift = max(0, hashBits-size)
+	s.heads = make([]uint32, 1<<(hashBits-s.shift))
+	for i := range s.windows {
+		w := &s.windows[i]
+		h := windowHash(w.bytes)
+		s.marks.bits[h>>3] |= 1 << (h & 7)
+		w.next, s.heads[h>>s.shift] = s.heads[h>>s.shift], uint32(i+1)
 	}
 }
 
@@ -216,11 +222,11 @@ func windowRarity(text string) float64 {
 }
 
 // pairs are all that windows have of two bytes.
-func pairs(windows []uint32, width int) *[1 << 10]uint64 {
+func pairs(windows []window, width int) *[1 << 10]uint64 {
 	t := new([1 << 10]uint64)
 	for _, w := range windows {
 		for at := 0; at+2 <= width; at++ {
-			pair := uint16(w >> (8 * at))
+			pair := uint16(w.bytes >> (8 * at))
 			t[pair>>6] |= 1 << (pair & 63)
 		}
 	}
@@ -251,19 +257,24 @@ func (s *Sieve) Each(data []byte, visit func(lit, at int) bool) {
 // First returns the first literal whose window stands at data[place], where it
 // begins and how to ask for the next one; -1 when there is none.
 func (s *Sieve) First(data []byte, place int) (lit, at int, next uint32) {
-	return s.Next(data, place, s.heads[windowHash(s.at(data, place))>>s.shift])
+	w := s.at(data, place)
+	for i := s.heads[windowHash(w)>>s.shift]; i != 0; i = s.windows[i-1].next {
+		if s.windows[i-1].bytes == w {
+			return s.Next(data, place, s.windows[i-1].first)
+		}
+	}
+	return -1, 0, 0
 }
 
 // Next returns the next one.
 func (s *Sieve) Next(data []byte, place int, from uint32) (lit, at int, next uint32) {
-	w := s.at(data, place)
 	for e := from; e != 0; {
 		x := &s.entries[e-1]
 		if e++; !x.more {
 			e = 0
 		}
 		start, end := place-int(x.at), place-int(x.at)+int(x.length)
-		if x.window != w || start < 0 || end > len(data) || data[end-1] != x.last {
+		if start < 0 || end > len(data) || data[end-1] != x.last {
 			continue
 		}
 		if int(x.length) == s.width || string(data[start:end]) == s.Literals[x.lit] {

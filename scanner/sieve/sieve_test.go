@@ -17,11 +17,7 @@ import (
 func portable(s *Sieve) *Sieve {
 	p := *s
 	p.fast = false
-	var windows []uint32
-	for _, e := range s.entries {
-		windows = append(windows, e.window)
-	}
-	p.pairs = pairs(windows, s.width)
+	p.pairs = pairs(s.windows, s.width)
 	return &p
 }
 
