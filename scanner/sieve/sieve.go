@@ -24,9 +24,8 @@ type Sieve struct {
 
 	width   int      // of a window: 4, or less where a literal is shorter
 	mask    uint32   // of a window read as four bytes
-	heads   []uint32 // by the upper bits of the hash: 1 + index of the first window
-	shift   int      // of a hash, to these bits
-	windows []window
+	windows []window // where the upper bits of the hash say, or in the next free place
+	shift   uint8    // of a hash, to these bits
 	entries []entry
 	marks   tables
 	fast    bool             // the assembly sifts
@@ -35,8 +34,7 @@ type Sieve struct {
 
 type window struct {
 	bytes uint32
-	first uint32 // 1 + index of its first entry
-	next  uint32 // 1 + index of the next window of its head
+	first uint32 // 1 + index of its first entry; 0: the place is free
 }
 
 // An entry is a literal of a window.
@@ -66,9 +64,7 @@ const (
 	Beyond = 64 + Window - 1
 )
 
-const hashBits = 16
-
-func windowHash(w uint32) uint32 { return w * 0x9E3779B1 >> (32 - hashBits) }
+func windowHash(w uint32) uint32 { return w * 0x9E3779B1 }
 
 // New returns a sieve over literals, none of which is empty, longer than Longest, or
 // stands twice.
@@ -150,7 +146,10 @@ func (s *Sieve) fit(chosen []plan.Window) bool {
 func (s *Sieve) fill(order []int, chosen []plan.Window) {
 	s.marks.mask = s.mask
 	for i, c := range chosen {
-		s.marks.add(s.read(s.Literals[i][c.At:]), s.width, c.Bucket)
+		w := s.read(s.Literals[i][c.At:])
+		h := windowHash(w) >> 16
+		s.marks.bits[h>>3] |= 1 << (h & 7)
+		s.marks.add(w, s.width, c.Bucket)
 	}
 	s.table(order, chosen)
 	if !s.fast {
@@ -167,24 +166,25 @@ func (s *Sieve) table(order []int, chosen []plan.Window) {
 	}
 	slices.Sort(keys)
 	s.entries = make([]entry, len(keys))
+	var windows []window
 	for i, k := range keys {
 		lit := order[len(order)-1-int(uint32(k))]
 		text := s.Literals[lit]
 		s.entries[i] = entry{uint32(lit), chosen[lit].At, uint16(len(text)), text[len(text)-1], false}
-		if w := uint32(k >> 32); len(s.windows) == 0 || s.windows[len(s.windows)-1].bytes != w {
-			s.windows = append(s.windows, window{bytes: w, first: uint32(i + 1)})
+		if w := uint32(k >> 32); len(windows) == 0 || windows[len(windows)-1].bytes != w {
+			windows = append(windows, window{w, uint32(i + 1)})
 		} else {
 			s.entries[i-1].more = true
 		}
 	}
-	size := bits.Len(uint(4 * len(s.windows))) // most texts that pass by chance find no window
-	s.shift = max(0, hashBits-size)
-	s.heads = make([]uint32, 1<<(hashBits-s.shift))
-	for i := range s.windows {
-		w := &s.windows[i]
-		h := windowHash(w.bytes)
-		s.marks.bits[h>>3] |= 1 << (h & 7)
-		w.next, s.heads[h>>s.shift] = s.heads[h>>s.shift], uint32(i+1)
+	size := bits.Len(uint(4*len(windows) + 1)) // most texts that pass by chance find a free place
+	s.windows, s.shift = make([]window, 1<<size), uint8(32-size)
+	for _, w := range windows {
+		i := windowHash(w.bytes) >> s.shift
+		for s.windows[i].first != 0 {
+			i = (i + 1) & uint32(len(s.windows)-1)
+		}
+		s.windows[i] = w
 	}
 }
 
@@ -225,7 +225,7 @@ func windowRarity(text string) float64 {
 func pairs(windows []window, width int) *[1 << 10]uint64 {
 	t := new([1 << 10]uint64)
 	for _, w := range windows {
-		for at := 0; at+2 <= width; at++ {
+		for at := 0; w.first != 0 && at+2 <= width; at++ {
 			pair := uint16(w.bytes >> (8 * at))
 			t[pair>>6] |= 1 << (pair & 63)
 		}
@@ -258,12 +258,14 @@ func (s *Sieve) Each(data []byte, visit func(lit, at int) bool) {
 // begins and how to ask for the next one; -1 when there is none.
 func (s *Sieve) First(data []byte, place int) (lit, at int, next uint32) {
 	w := s.at(data, place)
-	for i := s.heads[windowHash(w)>>s.shift]; i != 0; i = s.windows[i-1].next {
-		if s.windows[i-1].bytes == w {
-			return s.Next(data, place, s.windows[i-1].first)
-		}
+	i := windowHash(w) >> (s.shift & 31)
+	for s.windows[i].bytes != w && s.windows[i].first != 0 {
+		i = (i + 1) & uint32(len(s.windows)-1)
 	}
-	return -1, 0, 0
+	if s.windows[i].bytes != w {
+		return -1, 0, 0
+	}
+	return s.Next(data, place, s.windows[i].first)
 }
 
 // Next returns the next one.
@@ -328,7 +330,7 @@ func (s *Sieve) slowSift(data []byte, places *[MaxPlaces]uint32) (n, next int) {
 
 // place notes at if the bit map has the window there, and returns 1 then.
 func (s *Sieve) place(data []byte, at int, into *uint32) int {
-	h := windowHash(s.at(data, at))
+	h := windowHash(s.at(data, at)) >> 16
 	*into = uint32(at)
 	return int(s.marks.bits[h>>3] >> (h & 7) & 1)
 }
