@@ -44,7 +44,7 @@ func findings(t testing.TB, text string) (list []finding.Finding) {
 		for i := range b.Matches {
 			proven.Learn(&b.Matches[i])
 		}
-		list = append(list, res.Resolve(&src, b, proven, resolver.Place{Path: "/var/log/im.log", Offset: int64(b.Start), Line: 1, Read: read, Origin: "test"})...)
+		list = append(list, res.Resolve(nil, &src, b, proven, resolver.Place{Path: "/var/log/im.log", Offset: int64(b.Start), Line: 1, Read: read, Origin: "test"})...)
 	})
 	return list
 }

@@ -18,9 +18,10 @@ import (
 )
 
 // Scan reads files once, from the beginning, and gives emit every finding in
-// the order of files and lines. What a file proves about its family counts for
-// its earlier lines too. An error of emit ends it; files that cannot be read
-// are told in the report, and the rest is read.
+// the order of files and lines, which is overwritten after emit returns. What a
+// file proves about its family counts for its earlier lines too. An error of
+// emit ends it; files that cannot be read are told in the report, and the rest
+// is read.
 func Scan(ctx context.Context, paths []string, o ScanOptions, emit func(*finding.Finding) error) (*Report, error) {
 	files, problems := reader.Files(paths, o.Reader)
 	r := &Report{Files: len(files), Problems: problems}
@@ -122,7 +123,8 @@ type oneFile struct {
 	path    string // of the file or archive member at hand
 	proven  resolver.Proven
 	pending []pending
-	lines   int64 // before the chunk at hand
+	list    []finding.Finding // of the block at hand
+	lines   int64             // before the chunk at hand
 	emit    func(*finding.Finding) error
 	report  *Report
 	err     error
@@ -192,9 +194,13 @@ func (s *oneFile) block(b *scanner.Block, at resolver.Place) {
 	for i := range b.Matches {
 		news = s.proven.Learn(&b.Matches[i]) || news
 	}
+	if len(s.pending) == 0 && s.settled(b) {
+		s.err = s.resolve(b, at)
+		return
+	}
 	s.pending = append(s.pending, pending{b, at})
 	switch n := len(s.pending); {
-	case n == 1 && s.settled(b) || news && s.allSettled():
+	case news && s.allSettled():
 		s.err = s.flush(n)
 	case n >= maxPending+atOnce:
 		s.err = s.flush(atOnce)
@@ -238,9 +244,9 @@ func (s *oneFile) resolve(b *scanner.Block, at resolver.Place) error {
 			s.report.undecided(m, at)
 		}
 	}
-	found := s.o.Resolver.Resolve(s.source, b, s.proven, at)
-	for i := range found {
-		f := &found[i]
+	s.list = s.o.Resolver.Resolve(s.list[:0], s.source, b, s.proven, at)
+	for i := range s.list {
+		f := &s.list[i]
 		if !s.o.Since.IsZero() && f.Time.Before(s.o.Since) || !s.o.Until.IsZero() && f.Time.After(s.o.Until) {
 			continue
 		}

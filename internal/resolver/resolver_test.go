@@ -41,7 +41,7 @@ func resolve(t *testing.T, src Source, lines ...string) (list []finding.Finding,
 				}
 				proven.Learn(&b.Matches[i])
 			}
-			list = append(list, res.Resolve(&src, b, proven, at)...)
+			list = append(list, res.Resolve(nil, &src, b, proven, at)...)
 		})
 		at.Offset += int64(len(line) + 1)
 	}
