@@ -20,9 +20,10 @@ type Redactor struct {
 // case; a text with none of them costs one look. The group named secret is
 // what is replaced, or else the whole match.
 type pattern struct {
-	gate []string
-	keys bool // the words are parts of names, behind which a separator stands
-	re   func() *regex.Regexp
+	gate  []string
+	keys  bool   // the words are parts of names, behind which a separator stands
+	needs string // what every match has too, in this case, or ""
+	re    func() *regex.Regexp
 }
 
 // lazily compiles a regex when a text is the first to need it.
@@ -68,24 +69,24 @@ func New(extra []string) (*Redactor, error) {
 }
 
 var builtIn = []pattern{
-	{[]string{"msg_body", "content"}, false, lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`)},
-	{[]string{"msg_body"}, false, lazily(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`)},
-	{[]string{"authorization"}, false, lazily(`(?i)\b(?:proxy-)?authorization` + separator + `(?:` + quote + `)?(?:bearer|basic|digest|token)?[ +]?(?P<secret>[^\s"'` + "`" + `,;\\{}]+)`)},
-	{[]string{"bearer"}, false, lazily(`(?i)\bbearer[ +:]+(?P<secret>[\w\-.~+/]{8,}=*)`)},
-	{[]string{"cookie"}, false, lazily(`(?i)\b(?:set-)?cookie` + separator + `(?:` + quote + `)?(?P<secret>[^"'` + "`" + `\n\\]+)`)},
-	{[]string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"}, true,
+	{[]string{"msg_body", "content"}, false, "--->-", lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`)},
+	{[]string{"msg_body"}, false, "", lazily(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`)},
+	{[]string{"authorization"}, false, "", lazily(`(?i)\b(?:proxy-)?authorization` + separator + `(?:` + quote + `)?(?:bearer|basic|digest|token)?[ +]?(?P<secret>[^\s"'` + "`" + `,;\\{}]+)`)},
+	{[]string{"bearer"}, false, "", lazily(`(?i)\bbearer[ +:]+(?P<secret>[\w\-.~+/]{8,}=*)`)},
+	{[]string{"cookie"}, false, "", lazily(`(?i)\b(?:set-)?cookie` + separator + `(?:` + quote + `)?(?P<secret>[^"'` + "`" + `\n\\]+)`)},
+	{[]string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"}, true, "",
 		lazily(`(?i)(?:^|[^\w]|%[0-9a-f]{2}|\\[nrt])` + secretKeys + separator + value)},
-	{[]string{"eyj"}, false, lazily(`\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?`)},
-	{[]string{"ywmt"}, false, lazily(`\bYWMt[\w\-+/]{8,}={0,2}`)},
-	{[]string{"007ej", "006"}, false, lazily(`\b(?:007eJ[\w+/]{24,}|006[0-9a-f]{32}[\w+/]{16,})={0,2}`)},
-	{[]string{"://"}, false, lazily(`://[^/\s:@"']*:(?P<secret>[^/\s@"']+)@`)},
+	{[]string{"eyj"}, false, "", lazily(`\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?`)},
+	{[]string{"ywmt"}, false, "", lazily(`\bYWMt[\w\-+/]{8,}={0,2}`)},
+	{[]string{"007ej", "006"}, false, "", lazily(`\b(?:007eJ[\w+/]{24,}|006[0-9a-f]{32}[\w+/]{16,})={0,2}`)},
+	{[]string{"://"}, false, "@", lazily(`://[^/\s:@"']*:(?P<secret>[^/\s@"']+)@`)},
 }
 
 // Text replaces the secrets of a text. It returns s itself when there is none.
 func (r *Redactor) Text(s string) string {
 	open := r.gate.open(s)
 	for i := range r.list {
-		if p := &r.list[i]; len(p.gate) == 0 || open&(1<<i) != 0 {
+		if p := &r.list[i]; len(p.gate) == 0 || open&(1<<i) != 0 && strings.Contains(s, p.needs) {
 			s = p.replace(s)
 		}
 	}
