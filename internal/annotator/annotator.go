@@ -3,6 +3,7 @@
 package annotator
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ const maxSubjects = 1000
 type Annotator struct {
 	cat   *codes.Catalogue
 	o     Options
+	host  piece
 	mu    sync.RWMutex
 	texts map[textKey]*text
 }
@@ -44,18 +46,22 @@ type textKey struct {
 	variant, cause       int
 }
 
-// text is what the catalogue says about a code, as JSON, encoded once.
+// text is what the catalogue says about a code, as JSON, encoded once: the
+// members that all its events share, by the object in which they stand.
 type text struct {
 	entry   *codes.Entry
 	level   string
 	message string
-	im      []piece // members of im, the most needed first
-	tail    piece   // language-independent members of im
+
+	said, log, event, error piece
+	family, tail            piece   // members of im that have no language
+	im                      []piece // the others, the most needed first
 }
 
 // New returns an annotator over a catalogue.
 func New(cat *codes.Catalogue, o Options) *Annotator {
-	return &Annotator{cat: cat, o: o, texts: map[textKey]*text{}}
+	host := newPiece("host.", func(x *object) { x.str("name", o.Host.Name); x.str("id", o.Host.ID) })
+	return &Annotator{cat: cat, o: o, host: host, texts: map[textKey]*text{}}
 }
 
 // Level is an event's level: the catalogue's, or warn for a code that it does
@@ -83,7 +89,7 @@ func (a *Annotator) text(f *finding.Finding) *text {
 		key.cause = a.cat.Variant(in.Family, in.Code, inside(p, in))
 	}
 	if f.Family == "" {
-		key.symbol = f.Action
+		key.symbol = f.Action + " " + f.Symbol
 	}
 	a.mu.RLock()
 	t := a.texts[key]
@@ -95,7 +101,7 @@ func (a *Annotator) text(f *finding.Finding) *text {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	// Codes come from lines too: what nobody knows must not fill memory.
-	if t.entry != nil || len(a.texts) < 4096 {
+	if t.entry != nil || len(a.texts) < 1024 {
 		a.texts[key] = t
 	}
 	return t
@@ -156,26 +162,24 @@ func (a *Annotator) languages() []string {
 }
 
 func (a *Annotator) encode(f *finding.Finding) *text {
+	t := &text{level: "warn"}
 	e := Entry(a.cat, f)
 	langs := a.languages()
-	switch f.Action {
-	case finding.Lost:
-		return &text{level: "warn"}
-	case finding.Test:
-		return &text{level: "info"}
+	switch {
+	case f.Action == finding.Lost:
+		e = nil
+	case f.Action == finding.Test:
+		e, t.level = nil, "info"
+	case e == nil:
+		t.message = f.Family + " " + f.Code + ": " + unknownTitle(langs[0])
+	default:
+		t.entry, t.level = e, e.Level
+		t.message = strings.TrimSpace(f.Family+" "+f.Code+" "+e.Symbol) + ": " + e.In(langs[0]).Title
 	}
+	a.name(t, f)
 	if e == nil {
-		return &text{level: "warn", message: f.Family + " " + f.Code + ": " + unknownTitle(langs[0])}
+		return t
 	}
-	t := &text{entry: e, level: e.Level, message: strings.TrimSpace(f.Family + " " + f.Code + " " + e.Symbol)}
-	t.message += ": " + e.In(langs[0]).Title
-	t.tail = newPiece("im.", func(o *object) {
-		o.str("category", e.Category)
-		o.str("retryable", e.Retryable)
-		o.str("scope", e.Scope)
-		o.str("owner", e.Owner)
-		o.str("runbook", e.Runbook)
-	})
 	for _, part := range []string{"title", "hints", "description", "causes"} {
 		if a.o.Brief && (part == "description" || part == "causes") {
 			break
@@ -187,6 +191,42 @@ func (a *Annotator) encode(f *finding.Finding) *text {
 		}))
 	}
 	return t
+}
+
+// name encodes what names a text's code and grades it.
+func (a *Annotator) name(t *text, f *finding.Finding) {
+	e := t.entry
+	if e == nil {
+		e = &codes.Entry{}
+	}
+	t.said = newPiece("", func(o *object) { o.str("message", t.message) })
+	t.log = newPiece("log.", func(o *object) { o.str("level", t.level) })
+	t.event = newPiece("event.", func(o *object) {
+		if f.Family != "" {
+			o.str("code", f.Family+"/"+f.Code)
+		}
+		o.str("reference", first(e.Links))
+	})
+	t.error = newPiece("error.", func(o *object) {
+		o.str("code", f.Code)
+		o.str("type", cmp.Or(f.Symbol, e.Symbol))
+	})
+	t.family = newPiece("im.", func(o *object) {
+		o.str("family", f.Family)
+		if fam := a.cat.Family(f.Family); fam != nil {
+			o.str("group", fam.Group)
+			o.str("vendor", fam.Vendor)
+			o.str("platform", fam.Platform)
+		}
+	})
+	t.tail = newPiece("im.", func(o *object) {
+		o.str("catalogue_version", a.cat.Version())
+		o.str("category", e.Category)
+		o.str("retryable", e.Retryable)
+		o.str("scope", e.Scope)
+		o.str("owner", e.Owner)
+		o.str("runbook", e.Runbook)
+	})
 }
 
 func unknownTitle(lang string) string {
@@ -262,10 +302,14 @@ func (a *Annotator) event(dst []byte, f *finding.Finding, t *text, parts int, or
 
 func (a *Annotator) fill(root *object, f *finding.Finding, t *text, parts int, original string) {
 	root.time("@timestamp", f.Time)
-	root.str("message", a.message(f, t))
+	if message := a.message(f, t); message == t.message {
+		root.join(t.said)
+	} else {
+		root.str("message", message)
+	}
 	root.sub("log", func(o *object) {
-		o.str("level", t.level)
-		o.sub("file", func(o *object) { o.str("path", f.Path) })
+		o.join(t.log)
+		o.only("file", "path", f.Path)
 		o.int("offset", f.Offset)
 		o.strs("flags", f.Flags)
 	})
@@ -279,49 +323,36 @@ func (a *Annotator) fill(root *object, f *finding.Finding, t *text, parts int, o
 			o.str("kind", "event")
 		}
 		o.str("action", f.Action)
-		if f.Family != "" {
-			o.str("code", f.Family+"/"+f.Code)
-		}
-		if t.entry != nil && len(t.entry.Links) > 0 {
-			o.str("reference", t.entry.Links[0])
-		}
+		o.join(t.event)
 		o.time("created", f.Created)
 		o.str("original", original)
 	})
 	root.sub("error", func(o *object) {
-		o.str("code", f.Code)
-		symbol := f.Symbol
-		if symbol == "" && t.entry != nil {
-			symbol = t.entry.Symbol
-		}
-		o.str("type", symbol)
+		o.join(t.error)
 		o.str("message", f.Text)
 	})
-	root.sub("http", func(o *object) {
-		o.sub("response", func(o *object) { o.num("status_code", f.Fields["http_status"]) })
-	})
+	if status := f.Fields["http_status"]; status != "" {
+		root.sub("http", func(o *object) {
+			o.sub("response", func(o *object) { o.num("status_code", status) })
+		})
+	}
 	root.sub("im", func(o *object) { a.im(o, f, t, parts) })
 	a.subjects(root, f)
-	root.sub("rule", func(o *object) { o.str("id", f.Rule) })
-	root.sub("service", func(o *object) { o.str("name", f.Service) })
-	root.sub("host", func(o *object) { o.str("name", a.o.Host.Name); o.str("id", a.o.Host.ID) })
+	root.only("rule", "id", f.Rule)
+	root.only("service", "name", f.Service)
+	root.sub("host", func(o *object) { o.join(a.host) })
 	if len(f.Labels) > 0 {
 		root.sub("labels", func(o *object) {
 			for _, k := range sortedKeys(f.Labels) {
-				o.str(k, f.Labels[k])
+				o.label(k, f.Labels[k])
 			}
 		})
 	}
 }
 
 func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
-	o.str("family", f.Family)
-	if fam := a.cat.Family(f.Family); fam != nil {
-		o.str("group", fam.Group)
-		o.str("vendor", fam.Vendor)
-		o.str("platform", fam.Platform)
-	}
-	o.sub("sdk", func(o *object) { o.str("version", f.Fields["sdk_version"]) })
+	o.join(t.family)
+	o.only("sdk", "version", f.Fields["sdk_version"])
 	o.str("app_key", strings.ReplaceAll(f.Fields["app_key"], "/", "#"))
 	o.str("confidence", f.Confidence)
 	o.strs("basis", f.Basis)
@@ -340,10 +371,9 @@ func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
 	for _, k := range []string{"operation", "group_id", "chatroom_id"} {
 		o.str(k, f.Fields[k])
 	}
-	for _, k := range []string{"message", "target", "session"} {
-		o.sub(k, func(o *object) { o.str("id", f.Fields[k+"_id"]) })
-	}
-	o.str("catalogue_version", a.cat.Version())
+	o.only("message", "id", f.Fields["message_id"])
+	o.only("target", "id", f.Fields["target_id"])
+	o.only("session", "id", f.Fields["session_id"])
 	o.join(t.tail)
 	for _, p := range t.im[:min(parts, len(t.im))] {
 		o.join(p)
@@ -366,12 +396,14 @@ func (a *Annotator) inner(o *object, in *finding.Inner) {
 }
 
 func (a *Annotator) subjects(root *object, f *finding.Finding) {
-	root.sub("user", func(o *object) { o.str("id", f.Fields["user_id"]) })
-	root.sub("client", func(o *object) {
-		o.str("address", f.Fields["client_address"])
-		o.num("port", f.Fields["client_port"])
-	})
-	root.sub("trace", func(o *object) { o.str("id", f.Fields["trace_id"]) })
+	root.only("user", "id", f.Fields["user_id"])
+	if address, port := f.Fields["client_address"], f.Fields["client_port"]; address != "" || port != "" {
+		root.sub("client", func(o *object) {
+			o.str("address", address)
+			o.num("port", port)
+		})
+	}
+	root.only("trace", "id", f.Fields["trace_id"])
 }
 
 func sortedKeys(m map[string]string) []string {
@@ -393,24 +425,15 @@ func appendTime(b []byte, t time.Time) []byte {
 		return t.AppendFormat(b, timeFormat)
 	}
 	hour, minute, second := t.Clock()
-	b = appendDigits(b, year, 4)
-	b = appendDigits(append(b, '-'), int(month), 2)
-	b = appendDigits(append(b, '-'), day, 2)
-	b = appendDigits(append(b, 'T'), hour, 2)
-	b = appendDigits(append(b, ':'), minute, 2)
-	b = appendDigits(append(b, ':'), second, 2)
-	b = appendDigits(append(b, '.'), t.Nanosecond()/1e6, 3)
+	milli := t.Nanosecond() / 1e6
+	b = twoDigits(twoDigits(b, year/100), year%100)
+	b = twoDigits(append(b, '-'), int(month))
+	b = twoDigits(append(b, '-'), day)
+	b = twoDigits(append(b, 'T'), hour)
+	b = twoDigits(append(b, ':'), minute)
+	b = twoDigits(append(b, ':'), second)
+	b = twoDigits(append(b, '.', '0'+byte(milli/100)), milli%100)
 	return append(b, 'Z')
 }
 
-// appendDigits appends the last digits of a number.
-func appendDigits(b []byte, n, digits int) []byte {
-	for range digits {
-		b = append(b, '0')
-	}
-	for i := len(b) - 1; n > 0 && i >= len(b)-digits; i-- {
-		b[i] = '0' + byte(n%10)
-		n /= 10
-	}
-	return b
-}
+func twoDigits(b []byte, n int) []byte { return append(b, '0'+byte(n/10), '0'+byte(n%10)) }

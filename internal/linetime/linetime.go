@@ -145,16 +145,43 @@ func at(s string, i int) (clock, bool) {
 		return clock{}, false
 	}
 	switch c := s[i]; {
-	case c >= '0' && c <= '9':
-		for _, form := range []func(string, int) (clock, bool){yearFirst, accessLog, monthFirst, klogOrLogcat, timeOnly} {
-			if t, ok := form(s, i); ok {
-				return t, true
-			}
-		}
+	case isDigit(c):
+		return numbered(s, i)
 	case c >= 'A' && c <= 'Z':
-		if t, ok := named(s, i); ok {
+		return named(s, i)
+	}
+	return clock{}, false
+}
+
+// numbered chooses the form by what stands behind the first one or two digits.
+func numbered(s string, i int) (clock, bool) {
+	j := i + 1
+	if j < len(s) && isDigit(s[j]) {
+		j++
+	}
+	if j >= len(s) {
+		return clock{}, false
+	}
+	switch c := s[j]; {
+	case c == ':':
+		return timeOnly(s, i)
+	case c == ' ':
+		return accessLog(s, i)
+	case c == '/':
+		if t, ok := accessLog(s, i); ok {
 			return t, true
 		}
+		return monthFirst(s, i)
+	case c == '-':
+		if t, ok := accessLog(s, i); ok {
+			return t, true
+		}
+		return klogOrLogcat(s, i)
+	case isDigit(c):
+		if t, ok := yearFirst(s, i); ok {
+			return t, true
+		}
+		return klogOrLogcat(s, i)
 	}
 	return clock{}, false
 }
