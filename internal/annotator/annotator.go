@@ -60,7 +60,12 @@ type text struct {
 
 // New returns an annotator over a catalogue.
 func New(cat *codes.Catalogue, o Options) *Annotator {
-	host := newPiece("host.", func(x *object) { x.str("name", o.Host.Name); x.str("id", o.Host.ID) })
+	host := newPiece("", func(x *object) {
+		root := x.enter("host")
+		x.str("name", o.Host.Name)
+		x.str("id", o.Host.ID)
+		x.leave(root)
+	})
 	return &Annotator{cat: cat, o: o, host: host, texts: map[textKey]*text{}}
 }
 
@@ -300,53 +305,69 @@ func (a *Annotator) event(dst []byte, f *finding.Finding, t *text, parts int, or
 	return root.close()
 }
 
-func (a *Annotator) fill(root *object, f *finding.Finding, t *text, parts int, original string) {
-	root.time("@timestamp", f.Time)
+func (a *Annotator) fill(o *object, f *finding.Finding, t *text, parts int, original string) {
+	o.time("@timestamp", f.Time)
 	if message := a.message(f, t); message == t.message {
-		root.join(t.said)
+		o.join(t.said)
 	} else {
-		root.str("message", message)
+		o.str("message", message)
 	}
-	root.sub("log", func(o *object) {
-		o.join(t.log)
-		o.only("file", "path", f.Path)
-		o.int("offset", f.Offset)
-		o.strs("flags", f.Flags)
-	})
-	root.sub("event", func(o *object) {
-		o.str("id", f.ID)
-		if f.Action == finding.Storm {
-			o.str("kind", "metric")
-			o.time("start", f.Start)
-			o.time("end", f.End)
-		} else {
-			o.str("kind", "event")
-		}
-		o.str("action", f.Action)
-		o.join(t.event)
-		o.time("created", f.Created)
-		o.str("original", original)
-	})
-	root.sub("error", func(o *object) {
-		o.join(t.error)
-		o.str("message", f.Text)
-	})
+	root := o.enter("log")
+	o.join(t.log)
+	o.only("file", "path", f.Path)
+	o.int("offset", f.Offset)
+	o.strs("flags", f.Flags)
+	o.leave(root)
+	root = o.enter("event")
+	o.str("id", f.ID)
+	if f.Action == finding.Storm {
+		o.str("kind", "metric")
+		o.time("start", f.Start)
+		o.time("end", f.End)
+	} else {
+		o.str("kind", "event")
+	}
+	o.str("action", f.Action)
+	o.join(t.event)
+	o.time("created", f.Created)
+	o.str("original", original)
+	o.leave(root)
+	root = o.enter("error")
+	o.join(t.error)
+	o.str("message", f.Text)
+	o.leave(root)
 	if status := f.Fields["http_status"]; status != "" {
-		root.sub("http", func(o *object) {
-			o.sub("response", func(o *object) { o.num("status_code", status) })
-		})
+		root = o.enter("http")
+		response := o.enter("response")
+		o.num("status_code", status)
+		o.leave(response)
+		o.leave(root)
 	}
-	root.sub("im", func(o *object) { a.im(o, f, t, parts) })
-	a.subjects(root, f)
-	root.only("rule", "id", f.Rule)
-	root.only("service", "name", f.Service)
-	root.sub("host", func(o *object) { o.join(a.host) })
+	root = o.enter("im")
+	a.im(o, f, t, parts)
+	o.leave(root)
+	a.rest(o, f)
+}
+
+// rest is what stands behind im: whom it is about and where it comes from.
+func (a *Annotator) rest(o *object, f *finding.Finding) {
+	o.only("user", "id", f.Fields["user_id"])
+	if address, port := f.Fields["client_address"], f.Fields["client_port"]; address != "" || port != "" {
+		root := o.enter("client")
+		o.str("address", address)
+		o.num("port", port)
+		o.leave(root)
+	}
+	o.only("trace", "id", f.Fields["trace_id"])
+	o.only("rule", "id", f.Rule)
+	o.only("service", "name", f.Service)
+	o.join(a.host)
 	if len(f.Labels) > 0 {
-		root.sub("labels", func(o *object) {
-			for _, k := range sortedKeys(f.Labels) {
-				o.label(k, f.Labels[k])
-			}
-		})
+		root := o.enter("labels")
+		for _, k := range sortedKeys(f.Labels) {
+			o.label(k, f.Labels[k])
+		}
+		o.leave(root)
 	}
 }
 
@@ -384,26 +405,15 @@ func (a *Annotator) inner(o *object, in *finding.Inner) {
 	if in == nil {
 		return
 	}
-	o.sub("inner", func(o *object) {
-		o.str("family", in.Family)
-		o.str("code", in.Code)
-		if e := a.cat.Entry(in.Family, in.Code, in.Symbol); e != nil {
-			o.str("type", e.Symbol)
-		}
-		o.str("message", in.Text)
-		a.inner(o, in.Cause)
-	})
-}
-
-func (a *Annotator) subjects(root *object, f *finding.Finding) {
-	root.only("user", "id", f.Fields["user_id"])
-	if address, port := f.Fields["client_address"], f.Fields["client_port"]; address != "" || port != "" {
-		root.sub("client", func(o *object) {
-			o.str("address", address)
-			o.num("port", port)
-		})
+	out := o.enter("inner")
+	o.str("family", in.Family)
+	o.str("code", in.Code)
+	if e := a.cat.Entry(in.Family, in.Code, in.Symbol); e != nil {
+		o.str("type", e.Symbol)
 	}
-	root.only("trace", "id", f.Fields["trace_id"])
+	o.str("message", in.Text)
+	a.inner(o, in.Cause)
+	o.leave(out)
 }
 
 func sortedKeys(m map[string]string) []string {

@@ -103,15 +103,14 @@ func (o *object) label(k, v string) {
 	o.buf = AppendString(append(AppendString(o.buf, k), ':'), v)
 }
 
-// only writes an object of one member, and nothing if that has no value.
+// only writes a nested object of one member, and nothing if that has no value.
 func (o *object) only(k, member, v string) {
-	if v == "" || o.list != nil && o.collect(k+"."+member, v) {
+	if v == "" {
 		return
 	}
-	o.name(k)
-	in := object{buf: o.buf}
-	in.str(member, v)
-	o.buf = in.close()
+	out := o.enter(k)
+	o.str(member, v)
+	o.leave(out)
 }
 
 func (o *object) strs(k string, v []string) {
@@ -158,21 +157,35 @@ func (o *object) time(k string, t time.Time) {
 	o.buf = append(o.buf, '"')
 }
 
-// sub writes a nested object, and nothing if fill adds no member to it.
-func (o *object) sub(k string, fill func(*object)) {
+// An outer is what leave goes back to.
+type outer struct {
+	size, n int
+	prefix  string
+}
+
+// enter begins a nested object: what is added until leave are its members.
+func (o *object) enter(k string) outer {
+	out := outer{len(o.buf), o.n, o.prefix}
 	if o.list != nil {
-		fill(&object{list: o.list, prefix: o.prefix + k + "."})
-		return
+		o.prefix += k + "."
+		return out
 	}
-	before, n := len(o.buf), o.n
 	o.name(k)
 	o.n = 0
-	fill(o)
-	if o.n == 0 {
-		o.buf, o.n = o.buf[:before], n
-		return
+	return out
+}
+
+// leave ends a nested object, and takes it away if it has no member.
+func (o *object) leave(out outer) {
+	empty := o.n == 0
+	o.n, o.prefix = out.n, out.prefix
+	switch {
+	case o.list != nil:
+	case empty:
+		o.buf = o.buf[:out.size]
+	default:
+		o.buf, o.n = append(o.buf, '}'), out.n+1
 	}
-	o.buf, o.n = append(o.buf, '}'), n+1
 }
 
 // join adds members that were encoded before.

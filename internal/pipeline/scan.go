@@ -113,7 +113,7 @@ type Undecided struct {
 // no longer.
 const (
 	maxPending = 4096
-	atOnce     = 64 // that stop waiting
+	atOnce     = 256 // that stop waiting: the others move up, which costs as much
 )
 
 // oneFile scans one file.
@@ -132,7 +132,7 @@ type oneFile struct {
 
 type pending struct {
 	block *scanner.Block
-	at    resolver.Place
+	at    place // in the file
 }
 
 func (s *oneFile) chunk(c *reader.Chunk) (consumed int, err error) {
@@ -152,7 +152,8 @@ func (s *oneFile) begin(path string) {
 	}
 }
 
-// A place is where a block of a chunk begins; line counts from the chunk's start.
+// A place is where a block of a chunk begins; line counts from the chunk's start,
+// or from the file's.
 type place struct {
 	offset, line int64
 	truncated    bool
@@ -172,7 +173,8 @@ func scanChunk(sc *scanner.Scanner, c *reader.Chunk, found func(*scanner.Block, 
 
 // found takes a block of the lines at hand.
 func (s *oneFile) found(b *scanner.Block, at place) {
-	s.block(b, resolver.Place{Path: s.path, Offset: at.offset, Line: int(s.lines+at.line) + 1, Truncated: at.truncated, Read: s.o.Now, Origin: s.path})
+	at.line += s.lines
+	s.block(b, at)
 }
 
 // done counts lines that are finished.
@@ -186,7 +188,7 @@ var newline = []byte{'\n'}
 
 // block resolves a block at once, or lets it wait for what the file may still
 // prove.
-func (s *oneFile) block(b *scanner.Block, at resolver.Place) {
+func (s *oneFile) block(b *scanner.Block, at place) {
 	if s.err != nil {
 		return
 	}
@@ -238,13 +240,16 @@ func (s *oneFile) flush(n int) error {
 	return nil
 }
 
-func (s *oneFile) resolve(b *scanner.Block, at resolver.Place) error {
-	for i := range b.Matches {
-		if m := &b.Matches[i]; s.source.Undecided(m, s.proven) {
-			s.report.undecided(m, at)
+func (s *oneFile) resolve(b *scanner.Block, in place) error {
+	at := resolver.Place{Path: s.path, Offset: in.offset, Line: int(in.line) + 1, Truncated: in.truncated, Read: s.o.Now, Origin: s.path}
+	s.list = s.o.Resolver.Resolve(s.list[:0], s.source, b, s.proven, at)
+	if len(s.list) < len(b.Matches) {
+		for i := range b.Matches {
+			if m := &b.Matches[i]; s.source.Undecided(m, s.proven) {
+				s.report.undecided(m, at)
+			}
 		}
 	}
-	s.list = s.o.Resolver.Resolve(s.list[:0], s.source, b, s.proven, at)
 	for i := range s.list {
 		f := &s.list[i]
 		if !s.o.Since.IsZero() && f.Time.Before(s.o.Since) || !s.o.Until.IsZero() && f.Time.After(s.o.Until) {

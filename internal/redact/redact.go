@@ -4,6 +4,7 @@ package redact
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 	"sync"
 
@@ -12,8 +13,8 @@ import (
 
 // A Redactor replaces secrets in text. It is safe for concurrent use.
 type Redactor struct {
-	list []pattern // built-in ones first; those of the configuration have no gate
-	gate *gate
+	gate  *gate     // of builtIn
+	extra []pattern // of the configuration; they have no gate
 }
 
 // A pattern is a regex and the words without which it cannot match, in lower
@@ -54,7 +55,7 @@ const secretKeys = `(?:[\w.-]*[_.-])?(?:access[_-]?token|refresh[_-]?token|id[_-
 // New returns the built-in redactors and those of the configuration: regexes,
 // of which a group named secret, or else the whole match, is replaced.
 func New(extra []string) (*Redactor, error) {
-	r := &Redactor{list: builtIn, gate: newGate(builtIn)}
+	r := &Redactor{gate: newGate(builtIn)}
 	for _, e := range extra {
 		re, err := regex.Compile(e)
 		if err != nil {
@@ -63,7 +64,7 @@ func New(extra []string) (*Redactor, error) {
 		if re.MatchString("") {
 			return r, fmt.Errorf("pattern %q matches an empty text, so it would redact everywhere", e)
 		}
-		r.list = append(r.list[:len(r.list):len(r.list)], pattern{re: func() *regex.Regexp { return re }})
+		r.extra = append(r.extra, pattern{re: func() *regex.Regexp { return re }})
 	}
 	return r, nil
 }
@@ -84,11 +85,13 @@ var builtIn = []pattern{
 
 // Text replaces the secrets of a text. It returns s itself when there is none.
 func (r *Redactor) Text(s string) string {
-	open := r.gate.open(s)
-	for i := range r.list {
-		if p := &r.list[i]; len(p.gate) == 0 || open&(1<<i) != 0 && strings.Contains(s, p.needs) {
+	for open := r.gate.open(s); open != 0; open &= open - 1 {
+		if p := &builtIn[bits.TrailingZeros64(open)]; strings.Contains(s, p.needs) {
 			s = p.replace(s)
 		}
+	}
+	for i := range r.extra {
+		s = r.extra[i].replace(s)
 	}
 	return s
 }
