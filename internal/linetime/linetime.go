@@ -92,7 +92,8 @@ func (c *clock) date(y, m, d int, loc *time.Location) (time.Time, bool) {
 // A line's time stands within so many bytes of its start.
 const near = 96
 
-// jsonKeys are the names under which loggers write the time, quoted.
+// jsonKeys are the names under which loggers write the time, quoted. The first
+// is told by its @, which most lines lack.
 var jsonKeys = []string{`"@timestamp"`, `"timestamp"`, `"time"`, `"ts"`, `"datetime"`, `"date"`, `"eventTime"`, `"t"`}
 
 func find(line string) (clock, bool) {
@@ -119,7 +120,11 @@ func find(line string) (clock, bool) {
 
 func findJSON(line string) (clock, bool) {
 	head := line[:min(len(line), 16<<10)]
-	for _, k := range jsonKeys {
+	keys := jsonKeys
+	if strings.IndexByte(head, '@') < 0 {
+		keys = keys[1:]
+	}
+	for _, k := range keys {
 		_, rest, ok := strings.Cut(head, k)
 		if !ok {
 			continue
