@@ -6,10 +6,10 @@ import (
 )
 
 // A gate tells in one pass over a text which patterns can match it at all. Of
-// each word it looks for the first three bytes: heads has, for each of the
-// three, which words may have a byte there, and what all three allow is there.
+// each word it looks for the first three bytes: heads has for a byte which words
+// have it as their first, second and third; what all three allow is there.
 type gate struct {
-	heads [3][256]uint32
+	heads [256][3]uint32
 	words [][]gateWord // by bit of heads
 }
 
@@ -32,9 +32,9 @@ func newGate(list []pattern) *gate {
 				begin[w[:3]] = bit
 				g.words = append(g.words, nil)
 			}
-			for at := range g.heads {
-				g.heads[at][w[at]] |= 1 << bit
-				g.heads[at][upper(w[at])] |= 1 << bit
+			for at := range 3 {
+				g.heads[w[at]][at] |= 1 << bit
+				g.heads[upper(w[at])][at] |= 1 << bit
 			}
 			g.words[bit] = append(g.words[bit], gateWord{w[3:], 1 << i, list[i].keys})
 		}
@@ -51,18 +51,25 @@ func upper(c byte) byte {
 
 // open returns a bit for each pattern one of whose words stands in s.
 func (g *gate) open(s string) (mask uint64) {
-	if len(s) < 3 {
-		return 0
+	var one, two uint32 // the words that may have begun one and two bytes before
+	for i := range len(s) {
+		h := &g.heads[s[i]]
+		three := two & h[2]
+		two, one = one&h[1], h[0]
+		if three != 0 {
+			mask |= g.opened(three, s[i+1:], mask)
+		}
 	}
-	two, last := g.heads[0][s[0]]&g.heads[1][s[1]], s[1]
-	for i := 2; i < len(s); i++ {
-		three := two & g.heads[2][s[i]]
-		two, last = g.heads[0][last]&g.heads[1][s[i]], s[i]
-		for ; three != 0; three &= three - 1 {
-			for _, w := range g.words[bits.TrailingZeros32(three)] {
-				if mask&w.mask == 0 && begins(s[i+1:], w.rest) && (!w.key || separated(s[i+1+len(w.rest):])) {
-					mask |= w.mask
-				}
+	return mask
+}
+
+// opened looks at the words that have begun, and go on in s, of patterns that are
+// not open yet.
+func (g *gate) opened(begun uint32, s string, mask uint64) uint64 {
+	for ; begun != 0; begun &= begun - 1 {
+		for _, w := range g.words[bits.TrailingZeros32(begun)] {
+			if mask&w.mask == 0 && begins(s, w.rest) && (!w.key || separated(s[len(w.rest):])) {
+				mask |= w.mask
 			}
 		}
 	}
