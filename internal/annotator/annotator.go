@@ -56,6 +56,7 @@ type text struct {
 	said, log, event, error piece
 	family, tail            piece   // members of im that have no language
 	im                      []piece // the others, the most needed first
+	size                    int     // bytes of JSON that an event of a short line has
 }
 
 // New returns an annotator over a catalogue.
@@ -167,7 +168,7 @@ func (a *Annotator) languages() []string {
 }
 
 func (a *Annotator) encode(f *finding.Finding) *text {
-	t := &text{level: "warn"}
+	t := &text{level: "warn", size: 1 << 10}
 	e := Entry(a.cat, f)
 	langs := a.languages()
 	switch {
@@ -195,6 +196,8 @@ func (a *Annotator) encode(f *finding.Finding) *text {
 			}
 		}))
 	}
+	blank := finding.Finding{Action: f.Action, Family: f.Family, Code: f.Code, Time: f.Time, Created: f.Created}
+	t.size = len(a.event(nil, &blank, t, len(t.im), "")) + 512
 	return t
 }
 
@@ -272,6 +275,7 @@ func (a *Annotator) part(b *object, part, lang string, t *codes.Text) {
 // all hints.
 func (a *Annotator) Append(dst []byte, f *finding.Finding) []byte {
 	t := a.text(f)
+	dst = slices.Grow(dst, min(t.size+len(f.Original), MaxEvent))
 	original := f.Original
 	for parts := len(t.im); ; parts-- {
 		out := a.event(dst, f, t, max(parts, 0), original)
@@ -364,7 +368,8 @@ func (a *Annotator) rest(o *object, f *finding.Finding) {
 	o.join(a.host)
 	if len(f.Labels) > 0 {
 		root := o.enter("labels")
-		for _, k := range sortedKeys(f.Labels) {
+		var few [8]string // on the stack
+		for _, k := range sortedKeys(few[:0], f.Labels) {
 			o.label(k, f.Labels[k])
 		}
 		o.leave(root)
@@ -416,8 +421,8 @@ func (a *Annotator) inner(o *object, in *finding.Inner) {
 	o.leave(out)
 }
 
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
+// sortedKeys appends the keys of m.
+func sortedKeys(keys []string, m map[string]string) []string {
 	for k := range m {
 		keys = append(keys, k)
 	}

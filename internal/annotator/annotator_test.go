@@ -223,6 +223,19 @@ func FuzzEvent(f *testing.F) {
 	})
 }
 
+// TestAppendAllocatesOnce: an event of a usual line is written where it is to stay.
+func TestAppendAllocatesOnce(t *testing.T) {
+	list := findings(t, `2026-11-20 08:00:01,123 ERROR user=bob onError {"type":206,"message":"the user is already logged on another device"}`)
+	a := annotator.New(codes.Embedded(), annotator.Options{Language: "both"})
+	if n := testing.AllocsPerRun(100, func() { a.Append(nil, &list[0]) }); n != 1 {
+		t.Errorf("%v allocations", n)
+	}
+	buf := make([]byte, 0, annotator.MaxEvent)
+	if n := testing.AllocsPerRun(100, func() { a.Append(buf, &list[0]) }); n != 0 {
+		t.Errorf("%v allocations into a buffer", n)
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	list := findings(b, `2026-11-20 08:00:01,123 ERROR user=bob onError {"type":206,"message":"the user is already logged on another device"}`)
 	a := annotator.New(codes.Embedded(), annotator.Options{Language: "en"})

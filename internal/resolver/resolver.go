@@ -60,13 +60,15 @@ func (p Proven) Learn(m *scanner.Match) bool {
 	}
 	key := group(m)
 	old, known := p[key]
-	switch {
-	case m.Proved:
-		p[key] = m.Families[0]
-	case !known:
-		p[key] = ""
+	now := old
+	if m.Proved {
+		now = m.Families[0]
 	}
-	return !known || old != p[key]
+	if known && now == old {
+		return false
+	}
+	p[key] = now
+	return true
 }
 
 func group(m *scanner.Match) string {
