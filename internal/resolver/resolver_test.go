@@ -138,6 +138,9 @@ func TestBlockStays(t *testing.T) {
 	blocks := 0
 	sc.Scan([]byte("agora-chat user=bob token=x1 onError "+proved+"\nuser=bob op=\x01 onError "+proved+" onError "+proved+"\n"), true, func(b *scanner.Block) {
 		blocks++
+		for i := range b.Matches { // with room behind, into which nobody may write
+			b.Matches[i].Basis = append(make([]string, 0, 8), b.Matches[i].Basis...)
+		}
 		before := fmt.Sprintf("%+v", b.Matches)
 		for _, src := range []Source{{}, {Subjects: "hash"}, {Subjects: "drop"}, {Families: []string{"agora-chat-web"}}, {Families: []string{"easemob-web"}, MinConfidence: "low"}} {
 			proven := Proven{}
@@ -148,6 +151,11 @@ func TestBlockStays(t *testing.T) {
 			two := res.Resolve(one[:0:0], &src, b, proven, Place{Origin: "x"})
 			if after := fmt.Sprintf("%+v", b.Matches); after != before {
 				t.Errorf("%+v changes a block from\n%s to\n%s", src, before, after)
+			}
+			for _, m := range b.Matches {
+				if room := m.Basis[len(m.Basis):cap(m.Basis)]; strings.Join(room, "") != "" {
+					t.Errorf("%+v writes %q behind a block's basis", src, room)
+				}
 			}
 			if len(one) == 0 || !reflect.DeepEqual(one, two) {
 				t.Errorf("%+v: %+v, then %+v", src, one, two)
