@@ -86,7 +86,8 @@ func (c *clock) resolve(read time.Time, loc *time.Location) (time.Time, string, 
 // date assembles a time and refuses days that no month has.
 func (c *clock) date(y, m, d int, loc *time.Location) (time.Time, bool) {
 	t := time.Date(y, time.Month(m), d, c.hour, c.min, c.sec, c.nano, loc)
-	return t, m >= 1 && m <= 12 && t.Day() == d && int(t.Month()) == m && y >= 1970
+	_, month, day := t.Date()
+	return t, m >= 1 && m <= 12 && day == d && int(month) == m && y >= 1970
 }
 
 // A line's time stands within so many bytes of its start.
@@ -107,7 +108,10 @@ func find(line string) (clock, bool) {
 	if c, ok := epochAt(head, 0, true); ok {
 		return c, true
 	}
-	for i := 0; i < len(head); i++ {
+	for i := range len(head) {
+		if c := head[i]; !isDigit(c) && (c < 'A' || c > 'Z') {
+			continue
+		}
 		if i > 0 && isAlnum(head[i-1]) && !(head[i-1] == 'I' || head[i-1] == 'W' || head[i-1] == 'E' || head[i-1] == 'F') {
 			continue
 		}
@@ -144,7 +148,8 @@ func findJSON(line string) (clock, bool) {
 	return clock{}, false
 }
 
-// at reads a time that begins at s[i] in any of the known forms.
+// at reads a time that begins at s[i] in any of the known forms, with a digit or
+// a capital.
 func at(s string, i int) (clock, bool) {
 	if i >= len(s) {
 		return clock{}, false
