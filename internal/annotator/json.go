@@ -226,13 +226,14 @@ func AppendString(b []byte, s string) []byte {
 		b = slices.Grow(b, len(s)+8)
 		n := copyPlain(b[len(b):cap(b)], s)
 		b, s = b[:len(b)+n], s[n:]
-		switch {
-		case s == "":
+		if s == "" {
 			return append(b, '"')
-		case s[0] < utf8.RuneSelf:
-			b, s = escape(b, s[0]), s[1:]
-		default:
+		}
+		if s[0] >= utf8.RuneSelf {
 			b, s = appendForeign(b, s)
+		}
+		for s != "" && s[0] < utf8.RuneSelf && !plain[s[0]] {
+			b, s = escape(b, s[0]), s[1:]
 		}
 	}
 }
@@ -281,11 +282,18 @@ func escape(b []byte, c byte) []byte {
 	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }
 
-// appendForeign appends the runes beyond ASCII that s begins with, and returns
-// what is left.
+// appendForeign appends what stands before the next escape of ASCII in a text
+// that has other runes, and returns what is left.
 func appendForeign(b []byte, s string) ([]byte, string) {
 	start, i := 0, 0
-	for i < len(s) && s[i] >= utf8.RuneSelf {
+	for i < len(s) {
+		if s[i] < utf8.RuneSelf {
+			if !plain[s[i]] {
+				break
+			}
+			i++
+			continue
+		}
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:
