@@ -112,6 +112,8 @@ func escape(b *strings.Builder, r rune) {
 // dangerous runes act on what stands beside them, or hide.
 func dangerous(r rune) bool {
 	switch {
+	case r >= 0x2070 && r < 0xfdd0: // most of what is not Latin, CJK too
+		return false
 	case r < ' ' && r != '\n' && r != '\t', r >= 0x7f && r < 0xa0, // C0, DEL, C1
 		r == 0x061c, r >= 0x200b && r <= 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2060 && r <= 0x206f, // separators, bidi, zero width
 		r == 0xfeff, r >= 0xfff9 && r <= 0xfffb, r&0xfffe == 0xfffe, r >= 0xfdd0 && r <= 0xfdef, // marks, noncharacters
