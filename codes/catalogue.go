@@ -19,9 +19,16 @@ type Catalogue struct {
 	families []*Family
 	byFamily map[string]*Family
 	rows     []row
-	byKey    map[string][]int // family/code → rows
-	bySymbol map[string][]int // symbol or alias → rows
+	byCode   map[string][]familyRows // in the order of families, as rows are
+	bySymbol map[string][]int        // symbol or alias → rows
 	version  string
+}
+
+// familyRows are the rows of a code in one family. A code is in few families,
+// so looking through them costs less than a key of both.
+type familyRows struct {
+	family string
+	rows   []int
 }
 
 // A row is an entry, decoded when it is asked for.
@@ -36,7 +43,7 @@ type row struct {
 }
 
 func (b *builder) catalogue() *Catalogue {
-	c := &Catalogue{byFamily: map[string]*Family{}, byKey: map[string][]int{}, bySymbol: map[string][]int{}}
+	c := &Catalogue{byFamily: map[string]*Family{}, byCode: map[string][]familyRows{}, bySymbol: map[string][]int{}}
 	for _, id := range b.order {
 		c.addFamily(b.families[id])
 	}
@@ -74,8 +81,12 @@ func (c *Catalogue) sort() {
 
 func (c *Catalogue) index() {
 	for i, r := range c.rows {
-		key := r.family + "/" + r.code
-		c.byKey[key] = append(c.byKey[key], i)
+		in := c.byCode[r.code]
+		if n := len(in); n > 0 && in[n-1].family == r.family {
+			in[n-1].rows = append(in[n-1].rows, i)
+		} else {
+			c.byCode[r.code] = append(in, familyRows{r.family, []int{i}})
+		}
 		for _, s := range r.symbols {
 			if s != "" {
 				c.bySymbol[s] = append(c.bySymbol[s], i)
@@ -120,18 +131,29 @@ func (c *Catalogue) All() []*Entry {
 	return all
 }
 
+// of returns the rows of a code in a family.
+func (c *Catalogue) of(family, code string) []int {
+	in := c.byCode[code]
+	for i := range in {
+		if in[i].family == family {
+			return in[i].rows
+		}
+	}
+	return nil
+}
+
 // Has tells, without decoding anything, whether the family has the code.
-func (c *Catalogue) Has(family, code string) bool { return len(c.byKey[family+"/"+code]) > 0 }
+func (c *Catalogue) Has(family, code string) bool { return len(c.of(family, code)) > 0 }
 
 // HasStatus tells, without decoding anything, whether the code stands for a status
 // of the family's.
 func (c *Catalogue) HasStatus(family, code string) bool {
-	return slices.ContainsFunc(c.byKey[family+"/"+code], func(i int) bool { return c.rows[i].status })
+	return slices.ContainsFunc(c.of(family, code), func(i int) bool { return c.rows[i].status })
 }
 
 // Lookup returns the entries of a code: one, or several where the symbol
 // decides, or none.
-func (c *Catalogue) Lookup(family, code string) []*Entry { return c.decode(c.byKey[family+"/"+code]) }
+func (c *Catalogue) Lookup(family, code string) []*Entry { return c.decode(c.of(family, code)) }
 
 // Printed is what a line says beside a code. It decides between the entries of
 // a code that has several.
@@ -161,7 +183,7 @@ func (c *Catalogue) Find(family, code string, p Printed) *Entry {
 // Variant is Find without decoding: a number that names the entry, or -1.
 func (c *Catalogue) Variant(family, code string, p Printed) int {
 	best, most := -1, -1
-	rows := c.byKey[family+"/"+code]
+	rows := c.of(family, code)
 	if len(rows) == 1 {
 		return rows[0]
 	}
@@ -320,7 +342,7 @@ func (c *Catalogue) Marshal() ([]byte, error) {
 
 // unmarshal reads what Marshal wrote, leaving the entries' JSON as it is.
 func unmarshal(data string) (*Catalogue, error) {
-	c := &Catalogue{byFamily: map[string]*Family{}, byKey: map[string][]int{}, bySymbol: map[string][]int{}}
+	c := &Catalogue{byFamily: map[string]*Family{}, byCode: map[string][]familyRows{}, bySymbol: map[string][]int{}}
 	n := 0
 	for line := range strings.Lines(data) {
 		n++

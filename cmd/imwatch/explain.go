@@ -232,7 +232,7 @@ func (x *explainer) line(set *ruleSet, line, family string) error {
 				undecided = append(undecided, b.Matches[i])
 			}
 		}
-		found = append(found, res.Resolve(&src, b, proven, resolver.Place{Path: "-", Read: time.Now(), Origin: "explain"})...)
+		found = append(found, res.Resolve(nil, &src, b, proven, resolver.Place{Path: "-", Read: time.Now(), Origin: "explain"})...)
 	})
 	for i := range found {
 		if i > 0 {

@@ -85,7 +85,7 @@ func (p *peeker) line(path, text string) {
 		for i := range b.Matches {
 			proven.Learn(&b.Matches[i])
 		}
-		for _, f := range p.res.Resolve(&p.src, b, proven, resolver.Place{Path: path, Read: time.Now(), Origin: "peek"}) {
+		for _, f := range p.res.Resolve(nil, &p.src, b, proven, resolver.Place{Path: path, Read: time.Now(), Origin: "peek"}) {
 			p.explain(&f)
 		}
 	})

@@ -34,10 +34,13 @@ func (f *scanFlags) printer(a *annotator.Annotator, c *report.Collector, w *bufi
 	if f.output == "html" {
 		return htmlPrinter(c, w)
 	}
-	var buf []byte
 	return printer{func(x *finding.Finding) error {
-		buf = a.Append(buf[:0], x)
-		_, err := w.Write(buf)
+		if w.Available() < annotator.MaxEvent { // so that the event is written where it stays
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+		_, err := w.Write(a.Append(w.AvailableBuffer(), x))
 		return err
 	}, func(*pipeline.Report) error { return nil }}
 }

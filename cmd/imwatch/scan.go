@@ -90,7 +90,9 @@ func (f *scanFlags) run(cmd *cobra.Command, args []string) error {
 		if set.muted(x, now) {
 			return nil
 		}
-		worst = max(worst, codes.LevelRank(ann.Level(x)))
+		if f.failOn != "" {
+			worst = max(worst, codes.LevelRank(ann.Level(x)))
+		}
 		err := printer.print(x)
 		if err == nil && watched {
 			err = out.Flush() // whole events, above the bar

@@ -3,11 +3,11 @@
 package annotator
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/internal/finding"
@@ -33,6 +33,7 @@ const maxSubjects = 1000
 type Annotator struct {
 	cat   *codes.Catalogue
 	o     Options
+	host  piece
 	mu    sync.RWMutex
 	texts map[textKey]*text
 }
@@ -44,18 +45,28 @@ type textKey struct {
 	variant, cause       int
 }
 
-// text is what the catalogue says about a code, as JSON, encoded once.
+// text is what the catalogue says about a code, as JSON, encoded once: the
+// members that all its events share, by the object in which they stand.
 type text struct {
 	entry   *codes.Entry
 	level   string
 	message string
-	im      []piece // members of im, the most needed first
-	tail    piece   // language-independent members of im
+
+	said, log, event, error piece
+	family, tail            piece   // members of im that have no language
+	im                      []piece // the others, the most needed first
+	size                    int     // bytes of JSON that an event of a short line has
 }
 
 // New returns an annotator over a catalogue.
 func New(cat *codes.Catalogue, o Options) *Annotator {
-	return &Annotator{cat: cat, o: o, texts: map[textKey]*text{}}
+	host := newPiece("", func(x *object) {
+		root := x.enter("host")
+		x.str("name", o.Host.Name)
+		x.str("id", o.Host.ID)
+		x.leave(root)
+	})
+	return &Annotator{cat: cat, o: o, host: host, texts: map[textKey]*text{}}
 }
 
 // Level is an event's level: the catalogue's, or warn for a code that it does
@@ -83,7 +94,7 @@ func (a *Annotator) text(f *finding.Finding) *text {
 		key.cause = a.cat.Variant(in.Family, in.Code, inside(p, in))
 	}
 	if f.Family == "" {
-		key.symbol = f.Action
+		key.symbol = f.Action + " " + f.Symbol
 	}
 	a.mu.RLock()
 	t := a.texts[key]
@@ -95,7 +106,7 @@ func (a *Annotator) text(f *finding.Finding) *text {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	// Codes come from lines too: what nobody knows must not fill memory.
-	if t.entry != nil || len(a.texts) < 4096 {
+	if t.entry != nil || len(a.texts) < 1024 {
 		a.texts[key] = t
 	}
 	return t
@@ -156,26 +167,24 @@ func (a *Annotator) languages() []string {
 }
 
 func (a *Annotator) encode(f *finding.Finding) *text {
+	t := &text{level: "warn", size: 1 << 10}
 	e := Entry(a.cat, f)
 	langs := a.languages()
-	switch f.Action {
-	case finding.Lost:
-		return &text{level: "warn"}
-	case finding.Test:
-		return &text{level: "info"}
+	switch {
+	case f.Action == finding.Lost:
+		e = nil
+	case f.Action == finding.Test:
+		e, t.level = nil, "info"
+	case e == nil:
+		t.message = f.Family + " " + f.Code + ": " + unknownTitle(langs[0])
+	default:
+		t.entry, t.level = e, e.Level
+		t.message = strings.TrimSpace(f.Family+" "+f.Code+" "+e.Symbol) + ": " + e.In(langs[0]).Title
 	}
+	a.name(t, f)
 	if e == nil {
-		return &text{level: "warn", message: f.Family + " " + f.Code + ": " + unknownTitle(langs[0])}
+		return t
 	}
-	t := &text{entry: e, level: e.Level, message: strings.TrimSpace(f.Family + " " + f.Code + " " + e.Symbol)}
-	t.message += ": " + e.In(langs[0]).Title
-	t.tail = newPiece("im.", func(o *object) {
-		o.str("category", e.Category)
-		o.str("retryable", e.Retryable)
-		o.str("scope", e.Scope)
-		o.str("owner", e.Owner)
-		o.str("runbook", e.Runbook)
-	})
 	for _, part := range []string{"title", "hints", "description", "causes"} {
 		if a.o.Brief && (part == "description" || part == "causes") {
 			break
@@ -186,7 +195,45 @@ func (a *Annotator) encode(f *finding.Finding) *text {
 			}
 		}))
 	}
+	blank := finding.Finding{Action: f.Action, Family: f.Family, Code: f.Code, Time: f.Time, Created: f.Created}
+	t.size = len(a.event(nil, &blank, t, len(t.im), "")) + 512
 	return t
+}
+
+// name encodes what names a text's code and grades it.
+func (a *Annotator) name(t *text, f *finding.Finding) {
+	e := t.entry
+	if e == nil {
+		e = &codes.Entry{}
+	}
+	t.said = newPiece("", func(o *object) { o.str("message", t.message) })
+	t.log = newPiece("log.", func(o *object) { o.str("level", t.level) })
+	t.event = newPiece("event.", func(o *object) {
+		if f.Family != "" {
+			o.str("code", f.Family+"/"+f.Code)
+		}
+		o.str("reference", first(e.Links))
+	})
+	t.error = newPiece("error.", func(o *object) {
+		o.str("code", f.Code)
+		o.str("type", cmp.Or(f.Symbol, e.Symbol))
+	})
+	t.family = newPiece("im.", func(o *object) {
+		o.str("family", f.Family)
+		if fam := a.cat.Family(f.Family); fam != nil {
+			o.str("group", fam.Group)
+			o.str("vendor", fam.Vendor)
+			o.str("platform", fam.Platform)
+		}
+	})
+	t.tail = newPiece("im.", func(o *object) {
+		o.str("catalogue_version", a.cat.Version())
+		o.str("category", e.Category)
+		o.str("retryable", e.Retryable)
+		o.str("scope", e.Scope)
+		o.str("owner", e.Owner)
+		o.str("runbook", e.Runbook)
+	})
 }
 
 func unknownTitle(lang string) string {
@@ -220,197 +267,4 @@ func (a *Annotator) part(b *object, part, lang string, t *codes.Text) {
 		}
 		b.strs(name, causes)
 	}
-}
-
-// Append appends the event's JSON and a newline. It is at most MaxEvent bytes:
-// what must go, goes in this order: causes, description, the original's end,
-// all hints.
-func (a *Annotator) Append(dst []byte, f *finding.Finding) []byte {
-	t := a.text(f)
-	original := f.Original
-	for parts := len(t.im); ; parts-- {
-		out := a.event(dst, f, t, max(parts, 0), original)
-		if len(out)-len(dst) < MaxEvent || parts <= 0 {
-			return append(out, '\n')
-		}
-		if parts == 2 && len(original) > 512 {
-			original = strings.ToValidUTF8(original[:512], "") + "…"
-			parts++
-		}
-	}
-}
-
-// message is what a person can act on; of a storm or a loss it says how much.
-func (a *Annotator) message(f *finding.Finding, t *text) string {
-	switch f.Action {
-	case finding.Storm:
-		if a.languages()[0] == "zh" {
-			return t.message + "（又出现 " + strconv.Itoa(f.Count) + " 次）"
-		}
-		return t.message + " (" + strconv.Itoa(f.Count) + " more)"
-	case finding.Lost, finding.Test:
-		return f.Text
-	}
-	return t.message
-}
-
-func (a *Annotator) event(dst []byte, f *finding.Finding, t *text, parts int, original string) []byte {
-	root := object{buf: dst}
-	a.fill(&root, f, t, parts, original)
-	return root.close()
-}
-
-func (a *Annotator) fill(root *object, f *finding.Finding, t *text, parts int, original string) {
-	root.time("@timestamp", f.Time)
-	root.str("message", a.message(f, t))
-	root.sub("log", func(o *object) {
-		o.str("level", t.level)
-		o.sub("file", func(o *object) { o.str("path", f.Path) })
-		o.int("offset", f.Offset)
-		o.strs("flags", f.Flags)
-	})
-	root.sub("event", func(o *object) {
-		o.str("id", f.ID)
-		if f.Action == finding.Storm {
-			o.str("kind", "metric")
-			o.time("start", f.Start)
-			o.time("end", f.End)
-		} else {
-			o.str("kind", "event")
-		}
-		o.str("action", f.Action)
-		if f.Family != "" {
-			o.str("code", f.Family+"/"+f.Code)
-		}
-		if t.entry != nil && len(t.entry.Links) > 0 {
-			o.str("reference", t.entry.Links[0])
-		}
-		o.time("created", f.Created)
-		o.str("original", original)
-	})
-	root.sub("error", func(o *object) {
-		o.str("code", f.Code)
-		symbol := f.Symbol
-		if symbol == "" && t.entry != nil {
-			symbol = t.entry.Symbol
-		}
-		o.str("type", symbol)
-		o.str("message", f.Text)
-	})
-	root.sub("http", func(o *object) {
-		o.sub("response", func(o *object) { o.num("status_code", f.Fields["http_status"]) })
-	})
-	root.sub("im", func(o *object) { a.im(o, f, t, parts) })
-	a.subjects(root, f)
-	root.sub("rule", func(o *object) { o.str("id", f.Rule) })
-	root.sub("service", func(o *object) { o.str("name", f.Service) })
-	root.sub("host", func(o *object) { o.str("name", a.o.Host.Name); o.str("id", a.o.Host.ID) })
-	if len(f.Labels) > 0 {
-		root.sub("labels", func(o *object) {
-			for _, k := range sortedKeys(f.Labels) {
-				o.str(k, f.Labels[k])
-			}
-		})
-	}
-}
-
-func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
-	o.str("family", f.Family)
-	if fam := a.cat.Family(f.Family); fam != nil {
-		o.str("group", fam.Group)
-		o.str("vendor", fam.Vendor)
-		o.str("platform", fam.Platform)
-	}
-	o.sub("sdk", func(o *object) { o.str("version", f.Fields["sdk_version"]) })
-	o.str("app_key", strings.ReplaceAll(f.Fields["app_key"], "/", "#"))
-	o.str("confidence", f.Confidence)
-	o.strs("basis", f.Basis)
-	o.strs("alternatives", f.Alternatives)
-	a.inner(o, f.Inner)
-	if f.Action == finding.Storm {
-		if f.Subjects > maxSubjects {
-			o.str("subjects", strconv.Itoa(maxSubjects)+"+")
-		} else {
-			o.str("subjects", strconv.Itoa(f.Subjects))
-		}
-		o.strs("samples", f.Samples)
-	}
-	o.str("time_basis", f.TimeBasis)
-	o.int("count", int64(f.Count))
-	for _, k := range []string{"operation", "group_id", "chatroom_id"} {
-		o.str(k, f.Fields[k])
-	}
-	for _, k := range []string{"message", "target", "session"} {
-		o.sub(k, func(o *object) { o.str("id", f.Fields[k+"_id"]) })
-	}
-	o.str("catalogue_version", a.cat.Version())
-	o.join(t.tail)
-	for _, p := range t.im[:min(parts, len(t.im))] {
-		o.join(p)
-	}
-}
-
-func (a *Annotator) inner(o *object, in *finding.Inner) {
-	if in == nil {
-		return
-	}
-	o.sub("inner", func(o *object) {
-		o.str("family", in.Family)
-		o.str("code", in.Code)
-		if e := a.cat.Entry(in.Family, in.Code, in.Symbol); e != nil {
-			o.str("type", e.Symbol)
-		}
-		o.str("message", in.Text)
-		a.inner(o, in.Cause)
-	})
-}
-
-func (a *Annotator) subjects(root *object, f *finding.Finding) {
-	root.sub("user", func(o *object) { o.str("id", f.Fields["user_id"]) })
-	root.sub("client", func(o *object) {
-		o.str("address", f.Fields["client_address"])
-		o.num("port", f.Fields["client_port"])
-	})
-	root.sub("trace", func(o *object) { o.str("id", f.Fields["trace_id"]) })
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-const timeFormat = "2006-01-02T15:04:05.000Z"
-
-// appendTime is AppendFormat, which costs several times as much.
-func appendTime(b []byte, t time.Time) []byte {
-	t = t.UTC()
-	year, month, day := t.Date()
-	if year < 0 || year > 9999 {
-		return t.AppendFormat(b, timeFormat)
-	}
-	hour, minute, second := t.Clock()
-	b = appendDigits(b, year, 4)
-	b = appendDigits(append(b, '-'), int(month), 2)
-	b = appendDigits(append(b, '-'), day, 2)
-	b = appendDigits(append(b, 'T'), hour, 2)
-	b = appendDigits(append(b, ':'), minute, 2)
-	b = appendDigits(append(b, ':'), second, 2)
-	b = appendDigits(append(b, '.'), t.Nanosecond()/1e6, 3)
-	return append(b, 'Z')
-}
-
-// appendDigits appends the last digits of a number.
-func appendDigits(b []byte, n, digits int) []byte {
-	for range digits {
-		b = append(b, '0')
-	}
-	for i := len(b) - 1; n > 0 && i >= len(b)-digits; i-- {
-		b[i] = '0' + byte(n%10)
-		n /= 10
-	}
-	return b
 }

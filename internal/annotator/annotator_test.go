@@ -44,7 +44,7 @@ func findings(t testing.TB, text string) (list []finding.Finding) {
 		for i := range b.Matches {
 			proven.Learn(&b.Matches[i])
 		}
-		list = append(list, res.Resolve(&src, b, proven, resolver.Place{Path: "/var/log/im.log", Offset: int64(b.Start), Line: 1, Read: read, Origin: "test"})...)
+		list = append(list, res.Resolve(nil, &src, b, proven, resolver.Place{Path: "/var/log/im.log", Offset: int64(b.Start), Line: 1, Read: read, Origin: "test"})...)
 	})
 	return list
 }
@@ -221,6 +221,20 @@ func FuzzEvent(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestAppendAllocatesOnce: an event of a usual line is written where it is to stay.
+func TestAppendAllocatesOnce(t *testing.T) {
+	list := findings(t, `2026-11-20 08:00:01,123 ERROR user=bob onError {"type":206,"message":"the user is already logged on another device"}`)
+	a := annotator.New(codes.Embedded(), annotator.Options{Language: "both"})
+	// The race detector's slices.Grow takes two.
+	if n := testing.AllocsPerRun(100, func() { a.Append(nil, &list[0]) }); n > 2 {
+		t.Errorf("%v allocations", n)
+	}
+	buf := make([]byte, 0, annotator.MaxEvent)
+	if n := testing.AllocsPerRun(100, func() { a.Append(buf, &list[0]) }); n != 0 {
+		t.Errorf("%v allocations into a buffer", n)
+	}
 }
 
 func BenchmarkAppend(b *testing.B) {

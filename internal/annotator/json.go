@@ -1,6 +1,9 @@
 package annotator
 
 import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,19 +70,20 @@ func newPiece(prefix string, fill func(*object)) (p piece) {
 	return p
 }
 
-func (o *object) name(k string) {
+// member begins a member.
+func (o *object) member() {
 	if o.n == 0 {
 		o.buf = append(o.buf, '{')
 	} else {
 		o.buf = append(o.buf, ',')
 	}
 	o.n++
-	// The names are ours and need no escapes; those of labels do.
-	if plainUntil(k, 0) == len(k) {
-		o.buf = append(append(append(o.buf, '"'), k...), '"', ':')
-		return
-	}
-	o.buf = append(AppendString(o.buf, k), ':')
+}
+
+// name begins a member by one of our names, which need no escapes.
+func (o *object) name(k string) {
+	o.member()
+	o.buf = append(append(append(o.buf, '"'), k...), '"', ':')
 }
 
 func (o *object) str(k, v string) {
@@ -88,6 +92,25 @@ func (o *object) str(k, v string) {
 	}
 	o.name(k)
 	o.buf = AppendString(o.buf, v)
+}
+
+// label is str under a name that is not ours.
+func (o *object) label(k, v string) {
+	if v == "" || o.list != nil && o.collect(k, v) {
+		return
+	}
+	o.member()
+	o.buf = AppendString(append(AppendString(o.buf, k), ':'), v)
+}
+
+// only writes a nested object of one member, and nothing if that has no value.
+func (o *object) only(k, member, v string) {
+	if v == "" {
+		return
+	}
+	out := o.enter(k)
+	o.str(member, v)
+	o.leave(out)
 }
 
 func (o *object) strs(k string, v []string) {
@@ -134,21 +157,35 @@ func (o *object) time(k string, t time.Time) {
 	o.buf = append(o.buf, '"')
 }
 
-// sub writes a nested object, and nothing if fill adds no member to it.
-func (o *object) sub(k string, fill func(*object)) {
+// An outer is what leave goes back to.
+type outer struct {
+	size, n int
+	prefix  string
+}
+
+// enter begins a nested object: what is added until leave are its members.
+func (o *object) enter(k string) outer {
+	out := outer{len(o.buf), o.n, o.prefix}
 	if o.list != nil {
-		fill(&object{list: o.list, prefix: o.prefix + k + "."})
-		return
+		o.prefix += k + "."
+		return out
 	}
-	before, n := len(o.buf), o.n
 	o.name(k)
 	o.n = 0
-	fill(o)
-	if o.n == 0 {
-		o.buf, o.n = o.buf[:before], n
-		return
+	return out
+}
+
+// leave ends a nested object, and takes it away if it has no member.
+func (o *object) leave(out outer) {
+	empty := o.n == 0
+	o.n, o.prefix = out.n, out.prefix
+	switch {
+	case o.list != nil:
+	case empty:
+		o.buf = o.buf[:out.size]
+	default:
+		o.buf, o.n = append(o.buf, '}'), out.n+1
 	}
-	o.buf, o.n = append(o.buf, '}'), n+1
 }
 
 // join adds members that were encoded before.
@@ -160,12 +197,7 @@ func (o *object) join(p piece) {
 	if len(p.json) == 0 {
 		return
 	}
-	if o.n == 0 {
-		o.buf = append(o.buf, '{')
-	} else {
-		o.buf = append(o.buf, ',')
-	}
-	o.n++
+	o.member()
 	o.buf = append(o.buf, p.json...)
 }
 
@@ -186,35 +218,80 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// plainUntil returns where the first byte at or behind i stands that is not plain.
-func plainUntil(s string, i int) int {
-	for i < len(s) && plain[s[i]] {
-		i++
-	}
-	return i
-}
-
 // AppendString appends a string as JSON. Whatever is in it, the result is one line of
 // ASCII controls escaped, valid UTF-8, and safe inside HTML and JavaScript.
 func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
-	start := 0
-	for i := plainUntil(s, 0); i < len(s); i = plainUntil(s, i) {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			b = append(b, s[start:i]...)
-			switch c {
-			case '"', '\\':
-				b = append(b, '\\', c)
-			case '\n':
-				b = append(b, '\\', 'n')
-			case '\t':
-				b = append(b, '\\', 't')
-			default:
-				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+	for {
+		b = slices.Grow(b, len(s)+8)
+		n := copyPlain(b[len(b):cap(b)], s)
+		b, s = b[:len(b)+n], s[n:]
+		if s == "" {
+			return append(b, '"')
+		}
+		if s[0] >= utf8.RuneSelf {
+			b, s = appendForeign(b, s)
+		}
+		for s != "" && s[0] < utf8.RuneSelf && !plain[s[0]] {
+			b, s = escape(b, s[0]), s[1:]
+		}
+	}
+}
+
+// copyPlain copies bytes up to the first that is not plain and returns how many.
+// dst is at least eight bytes longer than s: what lies behind them is overwritten.
+func copyPlain(dst []byte, s string) (n int) {
+	for n+8 <= len(s) {
+		w := word(s[n:])
+		binary.LittleEndian.PutUint64(dst[n:], w)
+		if m := special(w); m != 0 {
+			return n + bits.TrailingZeros64(m)/8
+		}
+		n += 8
+	}
+	for n < len(s) && plain[s[n]] {
+		dst[n] = s[n]
+		n++
+	}
+	return n
+}
+
+// word returns the first eight bytes of s, the first one lowest.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// special sets the highest bit of the lowest byte that is not plain; those of
+// bytes above it say nothing, for a subtraction borrows.
+func special(w uint64) uint64 {
+	const each, highest = 0x0101010101010101, 0x8080808080808080
+	quote, backslash, del := w^each*'"', w^each*'\\', w^each*0x7f
+	return (w | (w - each*' ') | (quote - each) | (backslash - each) | (del - each)) & highest
+}
+
+func escape(b []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(b, '\\', c)
+	case '\n':
+		return append(b, '\\', 'n')
+	case '\t':
+		return append(b, '\\', 't')
+	}
+	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+}
+
+// appendForeign appends what stands before the next escape of ASCII in a text
+// that has other runes, and returns what is left.
+func appendForeign(b []byte, s string) ([]byte, string) {
+	start, i := 0, 0
+	for i < len(s) {
+		if s[i] < utf8.RuneSelf {
+			if !plain[s[i]] {
+				break
 			}
 			i++
-			start = i
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -228,5 +305,5 @@ func AppendString(b []byte, s string) []byte {
 		}
 		i += n
 	}
-	return append(append(b, s[start:]...), '"')
+	return append(b, s[start:i]...), s[i:]
 }

@@ -86,13 +86,15 @@ func (c *clock) resolve(read time.Time, loc *time.Location) (time.Time, string, 
 // date assembles a time and refuses days that no month has.
 func (c *clock) date(y, m, d int, loc *time.Location) (time.Time, bool) {
 	t := time.Date(y, time.Month(m), d, c.hour, c.min, c.sec, c.nano, loc)
-	return t, m >= 1 && m <= 12 && t.Day() == d && int(t.Month()) == m && y >= 1970
+	_, month, day := t.Date()
+	return t, m >= 1 && m <= 12 && day == d && int(month) == m && y >= 1970
 }
 
 // A line's time stands within so many bytes of its start.
 const near = 96
 
-// jsonKeys are the names under which loggers write the time, quoted.
+// jsonKeys are the names under which loggers write the time, quoted. The first
+// is told by its @, which most lines lack.
 var jsonKeys = []string{`"@timestamp"`, `"timestamp"`, `"time"`, `"ts"`, `"datetime"`, `"date"`, `"eventTime"`, `"t"`}
 
 func find(line string) (clock, bool) {
@@ -106,7 +108,10 @@ func find(line string) (clock, bool) {
 	if c, ok := epochAt(head, 0, true); ok {
 		return c, true
 	}
-	for i := 0; i < len(head); i++ {
+	for i := range len(head) {
+		if c := head[i]; !isDigit(c) && (c < 'A' || c > 'Z') {
+			continue
+		}
 		if i > 0 && isAlnum(head[i-1]) && !(head[i-1] == 'I' || head[i-1] == 'W' || head[i-1] == 'E' || head[i-1] == 'F') {
 			continue
 		}
@@ -119,7 +124,11 @@ func find(line string) (clock, bool) {
 
 func findJSON(line string) (clock, bool) {
 	head := line[:min(len(line), 16<<10)]
-	for _, k := range jsonKeys {
+	keys := jsonKeys
+	if strings.IndexByte(head, '@') < 0 {
+		keys = keys[1:]
+	}
+	for _, k := range keys {
 		_, rest, ok := strings.Cut(head, k)
 		if !ok {
 			continue
@@ -139,22 +148,50 @@ func findJSON(line string) (clock, bool) {
 	return clock{}, false
 }
 
-// at reads a time that begins at s[i] in any of the known forms.
+// at reads a time that begins at s[i] in any of the known forms, with a digit or
+// a capital.
 func at(s string, i int) (clock, bool) {
 	if i >= len(s) {
 		return clock{}, false
 	}
 	switch c := s[i]; {
-	case c >= '0' && c <= '9':
-		for _, form := range []func(string, int) (clock, bool){yearFirst, accessLog, monthFirst, klogOrLogcat, timeOnly} {
-			if t, ok := form(s, i); ok {
-				return t, true
-			}
-		}
+	case isDigit(c):
+		return numbered(s, i)
 	case c >= 'A' && c <= 'Z':
-		if t, ok := named(s, i); ok {
+		return named(s, i)
+	}
+	return clock{}, false
+}
+
+// numbered chooses the form by what stands behind the first one or two digits.
+func numbered(s string, i int) (clock, bool) {
+	j := i + 1
+	if j < len(s) && isDigit(s[j]) {
+		j++
+	}
+	if j >= len(s) {
+		return clock{}, false
+	}
+	switch c := s[j]; {
+	case c == ':':
+		return timeOnly(s, i)
+	case c == ' ':
+		return accessLog(s, i)
+	case c == '/':
+		if t, ok := accessLog(s, i); ok {
 			return t, true
 		}
+		return monthFirst(s, i)
+	case c == '-':
+		if t, ok := accessLog(s, i); ok {
+			return t, true
+		}
+		return klogOrLogcat(s, i)
+	case isDigit(c):
+		if t, ok := yearFirst(s, i); ok {
+			return t, true
+		}
+		return klogOrLogcat(s, i)
 	}
 	return clock{}, false
 }

@@ -75,6 +75,28 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzNumbered holds the choice of a form against trying all of them.
+func FuzzNumbered(f *testing.F) {
+	for _, s := range []string{"2026-11-20T10:11:12.345Z", "20/Nov/2026:10:11:12 +0800", "2-Nov-2026 10:11:12", "11/23/2026, 1:14:03 AM", "11-20 10:11:12.345", "1120 10:11:12", "1:14:05:81", "2 Nov 2026 1:02:03"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if s == "" || !isDigit(s[0]) {
+			return
+		}
+		var want clock
+		var found bool
+		for _, form := range []func(string, int) (clock, bool){yearFirst, accessLog, monthFirst, klogOrLogcat, timeOnly} {
+			if want, found = form(s, 0); found {
+				break
+			}
+		}
+		if got, ok := numbered(s, 0); ok != found || ok && got != want {
+			t.Errorf("%q is %+v %v, want %+v %v", s, got, ok, want, found)
+		}
+	})
+}
+
 func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -32,6 +33,40 @@ func BenchmarkScan(b *testing.B) {
 		}
 		b.Run(form+"/Chinese/1%", func(b *testing.B) { scanLog(b, workload.Options{Form: form, Chinese: true, Hits: 10}) })
 	}
+}
+
+// BenchmarkFinding is what a finding costs behind the scanner: to resolve its
+// block and to write its event.
+func BenchmarkFinding(b *testing.B) {
+	var log bytes.Buffer
+	if _, _, err := workload.Write(&log, 1<<20, workload.Options{Hits: 1000}); err != nil {
+		b.Fatal(err)
+	}
+	so := options(b)
+	var found batch
+	found.scan(so.Scanner, log.Bytes(), true)
+	ann := annotator.New(codes.Embedded(), annotator.Options{Language: "en"})
+	var event []byte
+	findings := 0
+	s := oneFile{o: &so, source: &so.Default, report: &Report{}, emit: func(x *finding.Finding) error {
+		event = ann.Append(event[:0], x)
+		findings++
+		return nil
+	}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		if s.begin("app.log"); s.err != nil {
+			b.Fatal(s.err)
+		}
+		for _, x := range found.blocks {
+			s.found(x.block, x.at)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(findings), "ns/finding")
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(findings), "allocs/finding")
+	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(findings), "B/finding")
 }
 
 func scanLog(b *testing.B, o workload.Options) {

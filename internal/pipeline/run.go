@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -212,15 +211,18 @@ func (x *runner) block(src *resolver.Source, b *scanner.Block, proven resolver.P
 			x.undecide(src.Name, m, at)
 		}
 	}
-	list := x.o.Resolver.Resolve(src, b, proven, at)
-	return slices.DeleteFunc(list, func(f finding.Finding) bool {
-		x.o.Metrics.Seen(&f)
-		if f.Action == finding.Status && !src.Statuses || x.o.Muted != nil && x.o.Muted(&f) {
-			return true
+	list := x.o.Resolver.Resolve(nil, src, b, proven, at)
+	counts := list[:0]
+	for i := range list {
+		f := &list[i]
+		x.o.Metrics.Seen(f)
+		if f.Action == finding.Status && !src.Statuses || x.o.Muted != nil && x.o.Muted(f) {
+			continue
 		}
-		x.o.Metrics.Found(&f)
-		return false
-	})
+		x.o.Metrics.Found(f)
+		counts = append(counts, *f)
+	}
+	return counts
 }
 
 // undecide counts a candidate that nothing proves, and keeps the first one.

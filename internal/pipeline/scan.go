@@ -18,9 +18,10 @@ import (
 )
 
 // Scan reads files once, from the beginning, and gives emit every finding in
-// the order of files and lines. What a file proves about its family counts for
-// its earlier lines too. An error of emit ends it; files that cannot be read
-// are told in the report, and the rest is read.
+// the order of files and lines, which is overwritten after emit returns. What a
+// file proves about its family counts for its earlier lines too. An error of
+// emit ends it; files that cannot be read are told in the report, and the rest
+// is read.
 func Scan(ctx context.Context, paths []string, o ScanOptions, emit func(*finding.Finding) error) (*Report, error) {
 	files, problems := reader.Files(paths, o.Reader)
 	r := &Report{Files: len(files), Problems: problems}
@@ -112,7 +113,7 @@ type Undecided struct {
 // no longer.
 const (
 	maxPending = 4096
-	atOnce     = 64 // that stop waiting
+	atOnce     = 256 // that stop waiting: the others move up, which costs as much
 )
 
 // oneFile scans one file.
@@ -122,7 +123,8 @@ type oneFile struct {
 	path    string // of the file or archive member at hand
 	proven  resolver.Proven
 	pending []pending
-	lines   int64 // before the chunk at hand
+	list    []finding.Finding // of the block at hand
+	lines   int64             // before the chunk at hand
 	emit    func(*finding.Finding) error
 	report  *Report
 	err     error
@@ -130,7 +132,7 @@ type oneFile struct {
 
 type pending struct {
 	block *scanner.Block
-	at    resolver.Place
+	at    place // in the file
 }
 
 func (s *oneFile) chunk(c *reader.Chunk) (consumed int, err error) {
@@ -150,7 +152,8 @@ func (s *oneFile) begin(path string) {
 	}
 }
 
-// A place is where a block of a chunk begins; line counts from the chunk's start.
+// A place is where a block of a chunk begins; line counts from the chunk's start,
+// or from the file's.
 type place struct {
 	offset, line int64
 	truncated    bool
@@ -170,7 +173,8 @@ func scanChunk(sc *scanner.Scanner, c *reader.Chunk, found func(*scanner.Block, 
 
 // found takes a block of the lines at hand.
 func (s *oneFile) found(b *scanner.Block, at place) {
-	s.block(b, resolver.Place{Path: s.path, Offset: at.offset, Line: int(s.lines+at.line) + 1, Truncated: at.truncated, Read: s.o.Now, Origin: s.path})
+	at.line += s.lines
+	s.block(b, at)
 }
 
 // done counts lines that are finished.
@@ -184,7 +188,7 @@ var newline = []byte{'\n'}
 
 // block resolves a block at once, or lets it wait for what the file may still
 // prove.
-func (s *oneFile) block(b *scanner.Block, at resolver.Place) {
+func (s *oneFile) block(b *scanner.Block, at place) {
 	if s.err != nil {
 		return
 	}
@@ -192,9 +196,13 @@ func (s *oneFile) block(b *scanner.Block, at resolver.Place) {
 	for i := range b.Matches {
 		news = s.proven.Learn(&b.Matches[i]) || news
 	}
+	if len(s.pending) == 0 && s.settled(b) {
+		s.err = s.resolve(b, at)
+		return
+	}
 	s.pending = append(s.pending, pending{b, at})
 	switch n := len(s.pending); {
-	case n == 1 && s.settled(b) || news && s.allSettled():
+	case news && s.allSettled():
 		s.err = s.flush(n)
 	case n >= maxPending+atOnce:
 		s.err = s.flush(atOnce)
@@ -232,15 +240,18 @@ func (s *oneFile) flush(n int) error {
 	return nil
 }
 
-func (s *oneFile) resolve(b *scanner.Block, at resolver.Place) error {
-	for i := range b.Matches {
-		if m := &b.Matches[i]; s.source.Undecided(m, s.proven) {
-			s.report.undecided(m, at)
+func (s *oneFile) resolve(b *scanner.Block, in place) error {
+	at := resolver.Place{Path: s.path, Offset: in.offset, Line: int(in.line) + 1, Truncated: in.truncated, Read: s.o.Now, Origin: s.path}
+	s.list = s.o.Resolver.Resolve(s.list[:0], s.source, b, s.proven, at)
+	if len(s.list) < len(b.Matches) {
+		for i := range b.Matches {
+			if m := &b.Matches[i]; s.source.Undecided(m, s.proven) {
+				s.report.undecided(m, at)
+			}
 		}
 	}
-	found := s.o.Resolver.Resolve(s.source, b, s.proven, at)
-	for i := range found {
-		f := &found[i]
+	for i := range s.list {
+		f := &s.list[i]
 		if !s.o.Since.IsZero() && f.Time.Before(s.o.Since) || !s.o.Until.IsZero() && f.Time.After(s.o.Until) {
 			continue
 		}

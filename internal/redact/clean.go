@@ -66,20 +66,39 @@ func whole(s string) string {
 // ok returns how long the start of s is that can stay as it is.
 func ok(s string, oneLine bool) int {
 	for i := 0; i < len(s); {
-		if c := s[i]; c < utf8.RuneSelf {
-			if c < ' ' && (oneLine || c != '\n' && c != '\t') || c == 0x7f {
+		end := len(s)
+		if i+8 <= len(s) {
+			if plain(s[i : i+8]) {
+				i += 8
+				continue
+			}
+			end = i + 8
+		}
+		for i < end {
+			if c := s[i]; c < utf8.RuneSelf {
+				if c < ' ' && (oneLine || c != '\n' && c != '\t') || c == 0x7f {
+					return i
+				}
+				i++
+				continue
+			}
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 || dangerous(r) {
 				return i
 			}
-			i++
-			continue
+			i += n
 		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 || dangerous(r) {
-			return i
-		}
-		i += n
 	}
 	return len(s)
+}
+
+// plain tells whether eight bytes are printable ASCII, all at once: none has the
+// highest bit, has it after less ' ', or is DEL.
+func plain(s string) bool {
+	const each, highest = 0x0101010101010101, 0x8080808080808080
+	_ = s[7]
+	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	return (w|(w-each*' ')|((w^each*0x7f)-each))&highest == 0
 }
 
 func escape(b *strings.Builder, r rune) {
@@ -93,6 +112,8 @@ func escape(b *strings.Builder, r rune) {
 // dangerous runes act on what stands beside them, or hide.
 func dangerous(r rune) bool {
 	switch {
+	case r >= 0x2070 && r < 0xfdd0: // most of what is not Latin, CJK too
+		return false
 	case r < ' ' && r != '\n' && r != '\t', r >= 0x7f && r < 0xa0, // C0, DEL, C1
 		r == 0x061c, r >= 0x200b && r <= 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2060 && r <= 0x206f, // separators, bidi, zero width
 		r == 0xfeff, r >= 0xfff9 && r <= 0xfffb, r&0xfffe == 0xfffe, r >= 0xfdd0 && r <= 0xfdef, // marks, noncharacters

@@ -1,41 +1,45 @@
 package redact
 
-import "strings"
+import (
+	"math/bits"
+	"strings"
+)
 
-// A gate tells in one pass over a text which patterns can match it at all.
+// A gate tells in one pass over a text which patterns can match it at all. Of
+// each word it looks for the first three bytes: heads has for a byte which words
+// have it as their first, second and third; what all three allow is there.
 type gate struct {
-	pairs [1 << 13]uint64 // a bit for every pair of bytes that begins a word
-	words map[uint16][]gateWord
+	heads [256][3]uint32
+	words [][]gateWord // by bit of heads
 }
 
 type gateWord struct {
-	word string // lower case
-	mask uint64 // of the patterns that it opens
+	rest string // behind the first three bytes, in lower case
+	mask uint64 // of the patterns that the word opens
 	key  bool   // it is part of a name, behind which a separator must stand
 }
 
+// newGate makes the gate of patterns whose words begin in at most 32 ways, each
+// of three bytes or more.
 func newGate(list []pattern) *gate {
-	g := &gate{words: map[uint16][]gateWord{}}
+	g := &gate{}
+	begin := map[string]int{}
 	for i := range list {
 		for _, w := range list[i].gate {
-			for _, pair := range cases(w) {
-				g.pairs[pair>>6] |= 1 << (pair & 63)
-				g.words[pair] = append(g.words[pair], gateWord{w, 1 << i, list[i].keys})
+			bit, ok := begin[w[:3]]
+			if !ok {
+				bit = len(g.words)
+				begin[w[:3]] = bit
+				g.words = append(g.words, nil)
 			}
+			for at := range 3 {
+				g.heads[w[at]][at] |= 1 << bit
+				g.heads[upper(w[at])][at] |= 1 << bit
+			}
+			g.words[bit] = append(g.words[bit], gateWord{w[3:], 1 << i, list[i].keys})
 		}
 	}
 	return g
-}
-
-// cases returns the first two bytes of a word in every case.
-func cases(w string) []uint16 {
-	var out []uint16
-	for _, a := range []byte{w[0], upper(w[0])} {
-		for _, b := range []byte{w[1], upper(w[1])} {
-			out = append(out, uint16(a)<<8|uint16(b))
-		}
-	}
-	return out
 }
 
 func upper(c byte) byte {
@@ -47,18 +51,42 @@ func upper(c byte) byte {
 
 // open returns a bit for each pattern one of whose words stands in s.
 func (g *gate) open(s string) (mask uint64) {
-	for i := 0; i+1 < len(s); i++ {
-		pair := uint16(s[i])<<8 | uint16(s[i+1])
-		if g.pairs[pair>>6]&(1<<(pair&63)) == 0 {
-			continue
+	var one, two uint32 // the words that may have begun one and two bytes before
+	for i := range len(s) {
+		h := &g.heads[s[i]]
+		three := two & h[2]
+		two, one = one&h[1], h[0]
+		if three != 0 {
+			mask |= g.opened(three, s[i+1:], mask)
 		}
-		for _, w := range g.words[pair] {
-			if mask&w.mask == 0 && len(s)-i >= len(w.word) && strings.EqualFold(s[i:i+len(w.word)], w.word) && (!w.key || separated(s[i+len(w.word):])) {
+	}
+	return mask
+}
+
+// opened looks at the words that have begun, and go on in s, of patterns that are
+// not open yet.
+func (g *gate) opened(begun uint32, s string, mask uint64) uint64 {
+	for ; begun != 0; begun &= begun - 1 {
+		for _, w := range g.words[bits.TrailingZeros32(begun)] {
+			if mask&w.mask == 0 && begins(s, w.rest) && (!w.key || separated(s[len(w.rest):])) {
 				mask |= w.mask
 			}
 		}
 	}
 	return mask
+}
+
+// begins tells whether s begins with a word in any case; the word is in lower.
+func begins(s, word string) bool {
+	if len(s) < len(word) {
+		return false
+	}
+	for i := range len(word) {
+		if s[i] != word[i] && s[i] != upper(word[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // separated tells whether a name that goes on in s may have a value: behind it,

@@ -4,6 +4,7 @@ package redact
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 	"sync"
 
@@ -12,17 +13,18 @@ import (
 
 // A Redactor replaces secrets in text. It is safe for concurrent use.
 type Redactor struct {
-	list []pattern // built-in ones first; those of the configuration have no gate
-	gate *gate
+	gate  *gate     // of builtIn
+	extra []pattern // of the configuration; they have no gate
 }
 
 // A pattern is a regex and the words without which it cannot match, in lower
 // case; a text with none of them costs one look. The group named secret is
 // what is replaced, or else the whole match.
 type pattern struct {
-	gate []string
-	keys bool // the words are parts of names, behind which a separator stands
-	re   func() *regex.Regexp
+	gate  []string
+	keys  bool   // the words are parts of names, behind which a separator stands
+	needs string // what every match has too, in this case, or ""
+	re    func() *regex.Regexp
 }
 
 // lazily compiles a regex when a text is the first to need it.
@@ -53,7 +55,7 @@ const secretKeys = `(?:[\w.-]*[_.-])?(?:access[_-]?token|refresh[_-]?token|id[_-
 // New returns the built-in redactors and those of the configuration: regexes,
 // of which a group named secret, or else the whole match, is replaced.
 func New(extra []string) (*Redactor, error) {
-	r := &Redactor{list: builtIn, gate: newGate(builtIn)}
+	r := &Redactor{gate: newGate(builtIn)}
 	for _, e := range extra {
 		re, err := regex.Compile(e)
 		if err != nil {
@@ -62,32 +64,34 @@ func New(extra []string) (*Redactor, error) {
 		if re.MatchString("") {
 			return r, fmt.Errorf("pattern %q matches an empty text, so it would redact everywhere", e)
 		}
-		r.list = append(r.list[:len(r.list):len(r.list)], pattern{re: func() *regex.Regexp { return re }})
+		r.extra = append(r.extra, pattern{re: func() *regex.Regexp { return re }})
 	}
 	return r, nil
 }
 
 var builtIn = []pattern{
-	{[]string{"msg_body", "content"}, false, lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`)},
-	{[]string{"msg_body"}, false, lazily(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`)},
-	{[]string{"authorization"}, false, lazily(`(?i)\b(?:proxy-)?authorization` + separator + `(?:` + quote + `)?(?:bearer|basic|digest|token)?[ +]?(?P<secret>[^\s"'` + "`" + `,;\\{}]+)`)},
-	{[]string{"bearer"}, false, lazily(`(?i)\bbearer[ +:]+(?P<secret>[\w\-.~+/]{8,}=*)`)},
-	{[]string{"cookie"}, false, lazily(`(?i)\b(?:set-)?cookie` + separator + `(?:` + quote + `)?(?P<secret>[^"'` + "`" + `\n\\]+)`)},
-	{[]string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"}, true,
+	{[]string{"msg_body", "content"}, false, "--->-", lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`)},
+	{[]string{"msg_body"}, false, "", lazily(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`)},
+	{[]string{"authorization"}, false, "", lazily(`(?i)\b(?:proxy-)?authorization` + separator + `(?:` + quote + `)?(?:bearer|basic|digest|token)?[ +]?(?P<secret>[^\s"'` + "`" + `,;\\{}]+)`)},
+	{[]string{"bearer"}, false, "", lazily(`(?i)\bbearer[ +:]+(?P<secret>[\w\-.~+/]{8,}=*)`)},
+	{[]string{"cookie"}, false, "", lazily(`(?i)\b(?:set-)?cookie` + separator + `(?:` + quote + `)?(?P<secret>[^"'` + "`" + `\n\\]+)`)},
+	{[]string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"}, true, "",
 		lazily(`(?i)(?:^|[^\w]|%[0-9a-f]{2}|\\[nrt])` + secretKeys + separator + value)},
-	{[]string{"eyj"}, false, lazily(`\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?`)},
-	{[]string{"ywmt"}, false, lazily(`\bYWMt[\w\-+/]{8,}={0,2}`)},
-	{[]string{"007ej", "006"}, false, lazily(`\b(?:007eJ[\w+/]{24,}|006[0-9a-f]{32}[\w+/]{16,})={0,2}`)},
-	{[]string{"://"}, false, lazily(`://[^/\s:@"']*:(?P<secret>[^/\s@"']+)@`)},
+	{[]string{"eyj"}, false, "", lazily(`\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?`)},
+	{[]string{"ywmt"}, false, "", lazily(`\bYWMt[\w\-+/]{8,}={0,2}`)},
+	{[]string{"007ej", "006"}, false, "", lazily(`\b(?:007eJ[\w+/]{24,}|006[0-9a-f]{32}[\w+/]{16,})={0,2}`)},
+	{[]string{"://"}, false, "@", lazily(`://[^/\s:@"']*:(?P<secret>[^/\s@"']+)@`)},
 }
 
 // Text replaces the secrets of a text. It returns s itself when there is none.
 func (r *Redactor) Text(s string) string {
-	open := r.gate.open(s)
-	for i := range r.list {
-		if p := &r.list[i]; len(p.gate) == 0 || open&(1<<i) != 0 {
+	for open := r.gate.open(s); open != 0; open &= open - 1 {
+		if p := &builtIn[bits.TrailingZeros64(open)]; strings.Contains(s, p.needs) {
 			s = p.replace(s)
 		}
+	}
+	for i := range r.extra {
+		s = r.extra[i].replace(s)
 	}
 	return s
 }

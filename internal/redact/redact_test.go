@@ -152,6 +152,55 @@ func FuzzClean(f *testing.F) {
 	})
 }
 
+// FuzzLooks holds what is looked at several bytes at a time against the same
+// byte by byte.
+func FuzzLooks(f *testing.F) {
+	f.Add("GET /a HTTP/1.1\x7f 12345678\n环\x80")
+	f.Add("a TOKEN : x, seCret_key=1; bearer")
+	f.Add("wss://u:p@x 006 007eJ content --->- design: sig")
+	r := redactor(f)
+	f.Fuzz(func(t *testing.T, s string) {
+		for i := 0; i+8 <= len(s); i++ {
+			want := true
+			for _, c := range []byte(s[i : i+8]) {
+				want = want && c >= ' ' && c < 0x7f
+			}
+			if got := plain(s[i : i+8]); got != want {
+				t.Errorf("%q is plain: %v", s[i:i+8], got)
+			}
+		}
+		for _, oneLine := range []bool{false, true} {
+			want := strings.IndexFunc(strings.ToValidUTF8(s, "\x00"), func(r rune) bool { return dangerous(r) || oneLine && (r == '\n' || r == '\t') })
+			if want < 0 {
+				want = len(s)
+			}
+			if got := ok(s, oneLine); got != want {
+				t.Errorf("%q may stay for %d bytes, not %d", s, want, got)
+			}
+		}
+		var want uint64
+		for i := range builtIn {
+			for _, w := range builtIn[i].gate {
+				for at := 0; at+len(w) <= len(s); at++ {
+					if strings.EqualFold(s[at:at+len(w)], w) && (!builtIn[i].keys || separated(s[at+len(w):])) {
+						want |= 1 << i
+					}
+				}
+			}
+		}
+		if got := r.gate.open(s); got != want {
+			t.Errorf("%q opens %b, not %b", s, got, want)
+		}
+		for i := range builtIn {
+			if p := &builtIn[i]; !strings.Contains(s, p.needs) {
+				if got := p.replace(s); got != s {
+					t.Errorf("pattern %d, which needs %q, makes %q of %q", i, p.needs, got, s)
+				}
+			}
+		}
+	})
+}
+
 func FuzzText(f *testing.F) {
 	f.Add("token", ":", `"`, "{", "}")
 	f.Add("password", "=", "'", "a", "b")

@@ -60,13 +60,15 @@ func (p Proven) Learn(m *scanner.Match) bool {
 	}
 	key := group(m)
 	old, known := p[key]
-	switch {
-	case m.Proved:
-		p[key] = m.Families[0]
-	case !known:
-		p[key] = ""
+	now := old
+	if m.Proved {
+		now = m.Families[0]
 	}
-	return !known || old != p[key]
+	if known && now == old {
+		return false
+	}
+	p[key] = now
+	return true
 }
 
 func group(m *scanner.Match) string {
@@ -100,33 +102,37 @@ func (s *Source) Undecided(m *scanner.Match, p Proven) bool {
 	return !ok || m.Bare
 }
 
-// Resolve returns the findings of a block that are at or above the source's
-// confidence.
-func (r *Resolver) Resolve(s *Source, b *scanner.Block, p Proven, at Place) (list []finding.Finding) {
-	var common finding.Finding
+// Resolve appends the findings of a block that are at or above the source's
+// confidence. They share the block's texts, lists and maps, which must not
+// change any more.
+func (r *Resolver) Resolve(list []finding.Finding, s *Source, b *scanner.Block, p Proven, at Place) []finding.Finding {
+	from := len(list)
 	for i := range b.Matches {
 		m := &b.Matches[i]
 		if s.Undecided(m, p) {
 			continue
 		}
-		if list == nil {
-			common = r.common(s, b, at)
-			list = make([]finding.Finding, 0, len(b.Matches))
-		}
-		f := common
-		f.Action = r.action(m)
-		r.family(&f, s, m, p)
-		if rank(f.Confidence) < rank(s.min()) {
+		confidence := m.Confidence()
+		if rank(confidence) < rank(s.min()) {
 			continue
 		}
+		if len(list) == from {
+			list = append(slices.Grow(list, len(b.Matches)), finding.Finding{})
+			r.common(&list[from], s, b, at)
+		} else {
+			list = append(list, list[from])
+		}
+		f := &list[len(list)-1]
+		f.Action, f.Confidence = r.action(m), confidence
+		r.family(f, s, m, p)
 		f.Code, f.Symbol, f.Rule = m.Code, m.Symbol, m.Rule.ID
 		f.Text = r.clean(m.Text, maxText)
+		f.Inner = nil
 		if m.Inner != nil {
 			f.Inner = r.inner(m.Inner, f.Family)
 		}
 		f.Fields = r.fields(s, m.Fields)
-		f.ID = id(at.Origin, strconv.FormatInt(at.Offset, 10), strconv.Itoa(i))
-		list = append(list, f)
+		f.ID = id(at.Origin, at.Offset, i)
 	}
 	return list
 }
@@ -157,10 +163,20 @@ func (s *Source) min() string {
 	return s.MinConfidence
 }
 
-func rank(confidence string) int { return slices.Index([]string{"low", "medium", "high"}, confidence) }
+func rank(confidence string) int {
+	switch confidence {
+	case "low":
+		return 0
+	case "medium":
+		return 1
+	case "high":
+		return 2
+	}
+	return -1
+}
 
 // common fills in what all findings of a block share.
-func (r *Resolver) common(s *Source, b *scanner.Block, at Place) finding.Finding {
+func (r *Resolver) common(f *finding.Finding, s *Source, b *scanner.Block, at Place) {
 	loc := s.Location
 	if loc == nil {
 		loc = time.Local
@@ -169,12 +185,10 @@ func (r *Resolver) common(s *Source, b *scanner.Block, at Place) finding.Finding
 	if t.Basis == "read" && b.When != "" {
 		t = linetime.Parse(b.When, at.Read, loc)
 	}
-	f := finding.Finding{
-		Time: t.Time.UTC(), TimeBasis: t.Basis, Created: at.Read.UTC(),
-		Source: s.Name, Service: s.Service, Labels: s.Labels,
-		Path: redact.Clean(at.Path, 1024), Offset: at.Offset, Line: at.Line,
-		Original: r.excerpt(b), Count: 1,
-	}
+	f.Time, f.TimeBasis, f.Created = t.Time.UTC(), t.Basis, at.Read.UTC()
+	f.Source, f.Service, f.Labels = s.Name, s.Service, s.Labels
+	f.Path, f.Offset, f.Line = redact.Clean(at.Path, 1024), at.Offset, at.Line
+	f.Original, f.Count = r.excerpt(b), 1
 	flag := func(name string, on bool) {
 		if on {
 			f.Flags = append(f.Flags, name)
@@ -183,7 +197,6 @@ func (r *Resolver) common(s *Source, b *scanner.Block, at Place) finding.Finding
 	flag("decoded", b.Decoded)
 	flag("partial", b.Partial || at.Partial)
 	flag("truncated", at.Truncated)
-	return f
 }
 
 // clean redacts first: what is cut off or escaped could no longer be recognised.
@@ -220,67 +233,102 @@ func (r *Resolver) action(m *scanner.Match) string {
 	return finding.Error
 }
 
-// family decides whose the code is and how certain that is.
+// family decides whose the code is and what it rests on. A block's lists stay
+// as they are.
 func (r *Resolver) family(f *finding.Finding, s *Source, m *scanner.Match, p Proven) {
-	candidates := slices.Clone(m.Families)
-	f.Basis = slices.Clone(m.Basis)
+	candidates, basis := m.Families, slices.Clip(m.Basis)
 	proved := m.Proved
+	fam, known := p[group(m)]
 	if !proved {
 		if said := slices.IndexFunc(s.Families, func(x string) bool { return slices.Contains(candidates, x) }); said >= 0 {
 			candidates = first(candidates, s.Families[said])
-			f.Basis = append(f.Basis, "families")
+			basis = append(basis, "families")
 			proved = true
-		} else if fam, ok := p[group(m)]; ok {
+		} else if known {
 			if fam != "" {
 				candidates, proved = first(candidates, fam), true
 			}
 			if !m.Proven() || fam != "" {
-				f.Basis = append(f.Basis, "file")
+				basis = append(basis, "file")
 			}
 		}
 	}
-	if _, ok := p[group(m)]; ok && !m.Proven() && !slices.Contains(f.Basis, "families") && !slices.Contains(f.Basis, "file") {
-		f.Basis = append(f.Basis, "file") // the line names a family and proves nothing
+	if known && !m.Proven() && !slices.Contains(basis, "families") && !slices.Contains(basis, "file") {
+		basis = append(basis, "file") // the line names a family and proves nothing
 	}
 	// A family that does not have the code is not the one, if another has it.
 	if i := slices.IndexFunc(candidates, func(x string) bool { return r.cat.Has(x, m.Code) }); i > 0 && !m.Proved {
 		candidates = first(candidates, candidates[i])
 	}
-	f.Family = candidates[0]
+	f.Family, f.Basis, f.Alternatives = candidates[0], basis, nil
 	if !proved {
-		f.Alternatives = slices.DeleteFunc(candidates[1:], func(x string) bool { return m.Known && !r.cat.Has(x, m.Code) })
+		f.Alternatives = candidates[1:]
+		lacks := func(x string) bool { return m.Known && !r.cat.Has(x, m.Code) }
+		if slices.ContainsFunc(f.Alternatives, lacks) {
+			f.Alternatives = slices.DeleteFunc(slices.Clone(f.Alternatives), lacks)
+		}
 	}
-	f.Confidence = m.Confidence()
 }
 
+// first returns a list with x before the others.
 func first(list []string, x string) []string {
-	return append([]string{x}, slices.DeleteFunc(list, func(y string) bool { return y == x })...)
+	if list[0] == x {
+		return list
+	}
+	return append([]string{x}, slices.DeleteFunc(slices.Clone(list), func(y string) bool { return y == x })...)
 }
 
-// fields cleans what a rule captured and treats the user as the source says.
+// fields cleans what a rule captured and treats the user as the source says. It
+// returns the map itself when there is nothing to do.
 func (r *Resolver) fields(s *Source, in map[string]string) map[string]string {
-	out := make(map[string]string, len(in))
+	out, own := in, false
 	for k, v := range in {
-		out[k] = r.clean(v, maxField)
+		clean := r.clean(v, maxField)
+		if k == "user_id" {
+			clean = s.subject(clean)
+		}
+		if clean == v && v != "" {
+			continue
+		}
+		if !own {
+			out, own = maps.Clone(in), true
+		}
+		if out[k] = clean; clean == "" {
+			delete(out, k)
+		}
 	}
-	switch user := out["user_id"]; {
-	case user == "" || s.Subjects == "drop":
-		delete(out, "user_id")
-	case s.Subjects == "hash":
-		sum := sha256.Sum256([]byte(user))
-		out["user_id"] = hex.EncodeToString(sum[:8])
-	}
-	maps.DeleteFunc(out, func(_, v string) bool { return v == "" })
 	return out
 }
 
-// id makes an event id of its parts.
-func id(parts ...string) string {
-	h := sha256.New()
-	for _, p := range parts {
-		h.Write([]byte(strconv.Itoa(len(p)) + ":" + p))
+// subject is what is kept of a user.
+func (s *Source) subject(user string) string {
+	switch {
+	case user == "" || s.Subjects == "drop":
+		return ""
+	case s.Subjects == "hash":
+		sum := sha256.Sum256([]byte(user))
+		return hex.EncodeToString(sum[:8])
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return user
+}
+
+// id makes the event id of the n-th match of a block from where it stands.
+func id(origin string, offset int64, n int) string {
+	var on [128]byte // the stack, where it is long enough
+	b := part(on[:0], origin)
+	var number [20]byte
+	b = part(b, strconv.AppendInt(number[:0], offset, 10))
+	b = part(b, strconv.AppendInt(number[:0], int64(n), 10))
+	sum := sha256.Sum256(b)
+	var digits [32]byte
+	hex.Encode(digits[:], sum[:16])
+	return string(digits[:])
+}
+
+// part appends a part with its length before it, so that no two lists of parts
+// look alike.
+func part[T string | []byte](b []byte, p T) []byte {
+	return append(append(strconv.AppendInt(b, int64(len(p)), 10), ':'), p...)
 }
 
 // Settled tells whether nothing that its file may still prove changes how a

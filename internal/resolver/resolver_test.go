@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +42,7 @@ func resolve(t *testing.T, src Source, lines ...string) (list []finding.Finding,
 				}
 				proven.Learn(&b.Matches[i])
 			}
-			list = append(list, res.Resolve(&src, b, proven, at)...)
+			list = append(list, res.Resolve(nil, &src, b, proven, at)...)
 		})
 		at.Offset += int64(len(line) + 1)
 	}
@@ -122,6 +123,60 @@ func TestIdentity(t *testing.T) {
 	b, _ := resolve(t, Source{}, proved, proved)
 	if len(a) != 2 || a[0].ID == a[1].ID || a[0].ID != b[0].ID || a[1].ID != b[1].ID || len(a[0].ID) != 32 {
 		t.Errorf("ids %v and %v", a, b)
+	}
+}
+
+// TestBlockStays: findings share a block's lists and maps, so what is different
+// for a source is no longer the block's.
+func TestBlockStays(t *testing.T) {
+	sc, _ := builtIn()
+	red, err := redact.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := New(codes.Embedded(), red)
+	blocks := 0
+	sc.Scan([]byte("agora-chat user=bob token=x1 onError "+proved+"\nuser=bob op=\x01 onError "+proved+" onError "+proved+"\n"), true, func(b *scanner.Block) {
+		blocks++
+		for i := range b.Matches { // with room behind, into which nobody may write
+			b.Matches[i].Basis = append(make([]string, 0, 8), b.Matches[i].Basis...)
+		}
+		before := fmt.Sprintf("%+v", b.Matches)
+		for _, src := range []Source{{}, {Subjects: "hash"}, {Subjects: "drop"}, {Families: []string{"agora-chat-web"}}, {Families: []string{"easemob-web"}, MinConfidence: "low"}} {
+			proven := Proven{}
+			for i := range b.Matches {
+				proven.Learn(&b.Matches[i])
+			}
+			one := res.Resolve(nil, &src, b, proven, Place{Origin: "x"})
+			two := res.Resolve(one[:0:0], &src, b, proven, Place{Origin: "x"})
+			if after := fmt.Sprintf("%+v", b.Matches); after != before {
+				t.Errorf("%+v changes a block from\n%s to\n%s", src, before, after)
+			}
+			for _, m := range b.Matches {
+				if room := m.Basis[len(m.Basis):cap(m.Basis)]; strings.Join(room, "") != "" {
+					t.Errorf("%+v writes %q behind a block's basis", src, room)
+				}
+			}
+			if len(one) == 0 || !reflect.DeepEqual(one, two) {
+				t.Errorf("%+v: %+v, then %+v", src, one, two)
+			}
+		}
+	})
+	if blocks != 2 {
+		t.Errorf("%d blocks", blocks)
+	}
+}
+
+// TestSubjects: the user as the source says.
+func TestSubjects(t *testing.T) {
+	for kept, want := range map[string]string{"": "bob", "keep": "bob", "drop": "", "hash": "81b637d8fcd2c6da"} {
+		list, _ := resolve(t, Source{Subjects: kept}, "user=bob onError "+proved)
+		if len(list) != 1 || list[0].Fields["user_id"] != want {
+			t.Errorf("%q: %+v, want %q", kept, list, want)
+		}
+		if _, there := list[0].Fields["user_id"]; there != (want != "") {
+			t.Errorf("%q: there %v", kept, there)
+		}
 	}
 }
 

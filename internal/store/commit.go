@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	quietCommit = time.Second // positions without findings wait so long
-	retryFirst  = 100 * time.Millisecond
-	retryLast   = time.Second
+	quietCommit  = time.Second            // positions without findings wait so long,
+	cursorCommit = 250 * time.Millisecond // cursors so long
+	retryFirst   = 100 * time.Millisecond
+	retryLast    = time.Second
 
 	// Between two commits the disk has time for others: so many times as long as the
 	// last one took, at most.

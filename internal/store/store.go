@@ -58,6 +58,7 @@ type Store struct {
 	newest  map[string]int // by generation: where in the queue its position stands
 	queued  int            // bytes
 	wake    chan struct{}  // of the committer
+	late    *time.Timer    // wakes it for a cursor that no other commit has taken along
 	room    *sync.Cond     // for appenders, when the queue is full or the store is
 	closing bool
 	blocked bool  // full of what a sink that may not lose anything has not taken
@@ -153,6 +154,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	s.moved.Store(time.Now().UnixNano())
+	s.late = time.AfterFunc(time.Hour, s.rouse)
 	go s.commits()
 	return s, nil
 }
@@ -414,10 +416,7 @@ func (s *Store) enqueue(ctx context.Context, it item, wait bool) error {
 		return ErrClosed
 	}
 	if it.urgent {
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+		s.rouse()
 	}
 	if p := it.position; p != nil {
 		if i, ok := s.newest[p.Generation]; ok {
@@ -432,6 +431,14 @@ func (s *Store) enqueue(ctx context.Context, it item, wait bool) error {
 	s.queue = append(s.queue, it)
 	s.queued += it.size
 	return nil
+}
+
+// rouse wakes the committer.
+func (s *Store) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Register makes a sink's cursor known. A new one begins with the oldest
@@ -519,8 +526,8 @@ func (s *Store) Each(from uint64, f func(uint64, *finding.Finding) bool) error {
 	})
 }
 
-// Delivered moves a sink's cursor, durably with the next commit, which it does not
-// call for.
+// Delivered moves a sink's cursor, durably with the next commit, which it waits a
+// while for: while findings come in, theirs takes it along.
 //
 // It waits for the move before this one to be durable, so that a crash repeats
 // at most the batch before the last and the one being sent. A disk that fails
@@ -540,6 +547,9 @@ func (s *Store) Delivered(sink string, to uint64) error {
 		before = nil
 	default:
 		it.urgent = before != nil
+	}
+	if !it.urgent {
+		s.late.Reset(cursorCommit)
 	}
 	if err := s.enqueue(context.Background(), it, false); err != nil || before == nil {
 		return err
@@ -627,10 +637,8 @@ func (s *Store) Close() error {
 	}
 	s.mu.Unlock()
 	if s.wake != nil {
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+		s.late.Stop()
+		s.rouse()
 	}
 	<-s.done
 	return s.db.Close()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -410,4 +411,44 @@ func TestSubjects(t *testing.T) {
 			t.Errorf("%s is taken", form)
 		}
 	}
+}
+
+// TestCursorCommit: a cursor goes with the next findings' commit, and waits no longer
+// than cursorCommit where none come.
+func TestCursorCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		commits := 0
+		s := open(t, t.TempDir(), Options{Commit: func(Commit) { commits++ }})
+		defer closed(t, s)
+		durable := func() (at uint64) {
+			err := s.db.View(func(tx *bbolt.Tx) error {
+				if v := tx.Bucket(bCursors).Get([]byte("a")); v != nil {
+					at = binary.BigEndian.Uint64(v)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return at
+		}
+		if err := s.Register("a", false); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			add(t, s, int64(100*i), found(i, "bob"))
+			flush(t, s)
+			before := commits
+			_, to := ids(t, s, "a")
+			if err := s.Delivered("a", to); err != nil {
+				t.Fatal(err)
+			}
+			if time.Sleep(cursorCommit / 2); commits != before || durable() != uint64(i) {
+				t.Errorf("%d commits, cursor %d: it called for one", commits-before, durable())
+			}
+		}
+		if time.Sleep(cursorCommit); durable() != 3 {
+			t.Errorf("cursor %d", durable())
+		}
+	})
 }

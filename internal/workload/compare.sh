@@ -3,10 +3,11 @@
 # whole processes, all in one run, in turns. SIZE in millions of bytes (default 568), ROUNDS 5.
 # Needs ripgrep; grep, mtail and rsyslogd are compared where they are installed.
 # Prints medians of CPU seconds (user and system), which other work on the machine disturbs least.
+# The files are read from the page cache of a disk, as logs are; TMPDIR chooses it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 size=${1:-568} rounds=${2:-5}
-dir=$(mktemp -d -p "${TMPDIR:-/dev/shm}")
+dir=$(mktemp -d -p "${TMPDIR:-/var/tmp}")
 trap 'rm -rf "$dir"' EXIT
 CGO_ENABLED=0 go build -o "$dir/imwatch" ./cmd/imwatch
 go build -o "$dir/generate" ./internal/workload/generate
@@ -18,6 +19,7 @@ for hits in 0 1 10 1000; do
 done
 head -c $((size * 100000)) "$dir/10.log" >"$dir/tenth.log"
 echo END-OF-LOG >>"$dir/tenth.log"
+sync "$dir"/*.log
 
 one="taskset -c 0 env GOMAXPROCS=1"
 # run NAME FILE COMMAND…: CPU seconds, wall seconds and the peak of anonymous memory.

@@ -71,8 +71,9 @@ func golden(t *testing.T) (list []sink.Event) {
 	n := 0
 	take := func(f *finding.Finding) error {
 		n++
-		f.ID = fmt.Sprintf("%032x", n) // a scan's findings of like lines have like ids
-		list = append(list, sink.NewEvent(ann, f))
+		own := *f
+		own.ID = fmt.Sprintf("%032x", n) // a scan's findings of like lines have like ids
+		list = append(list, sink.NewEvent(ann, &own))
 		return nil
 	}
 	if _, err := pipeline.Scan(context.Background(), []string{"../../../testdata/logs", "../../../testdata/sdk"}, o, take); err != nil {
