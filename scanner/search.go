@@ -1,6 +1,8 @@
 package scanner
 
 import (
+	"slices"
+
 	"github.com/imwatch/imwatch/scanner/plan"
 	"github.com/imwatch/imwatch/scanner/sieve"
 )
@@ -8,8 +10,9 @@ import (
 // A searcher finds the anchors of all rules in one pass.
 type searcher struct {
 	*sieve.Sieve
-	looks [][]look // of each literal; one must fit
-	tails []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
+	looks   [][]look // of each literal; one must fit
+	tails   []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
+	numbers []bool   // of each window: it begins a number and can stand behind no digit, but where that is part of an escape
 }
 
 func newSearcher(files []*file, known *plan.Table) *searcher {
@@ -41,8 +44,31 @@ func newSearcher(files []*file, known *plan.Table) *searcher {
 		s.tails = append(s.tails, anyTail(looks, shared))
 	}
 	s.Sieve = sieve.Known(lits, known)
+	s.numbers = make([]bool, len(lits)+1)
+	s.Windows(func(w uint32, lit, at int) { s.numbers[w] = true })
+	s.Windows(func(w uint32, lit, at int) { s.numbers[w] = s.numbers[w] && at == 0 && s.number(lit) })
 	return s
 }
+
+// number tells whether a literal begins with a digit and none of its looks lets another
+// one stand before it.
+func (s *searcher) number(lit int) bool {
+	return isDigit(s.Literals[lit][0]) && !slices.ContainsFunc(s.looks[lit], func(l look) bool {
+		if n := len(l.head); n > 0 {
+			return isDigit(l.head[n-1]) || l.head[n-1] >= 0x80
+		}
+		return l.ends[0]&digits[0] != 0
+	})
+}
+
+var digits = func() (set wordSet) {
+	for c := '0'; c <= '9'; c++ {
+		set.add(c)
+	}
+	return set
+}()
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // each calls visit with a place in every line that an anchor fits in, in order;
 // visit returns where to go on.
@@ -67,7 +93,11 @@ func (s *searcher) each(data []byte, visit func(int) int) {
 // hit returns where an anchor begins that has its window at data[place] and fits
 // there, or -1.
 func (s *searcher) hit(data []byte, place int) int {
-	for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
+	window := s.Window(data, place)
+	if s.numbers[window] && place > 0 && isDigit(data[place-1]) && !encodedBefore(data[:place]) {
+		return -1 // as most digits of a log
+	}
+	for lit, at, e := s.Next(data, place, window); lit >= 0; lit, at, e = s.Next(data, place, e) {
 		behind := at + len(s.Literals[lit])
 		if oneOf := s.tails[lit]; oneOf != nil && !oneOf.fits(data, behind) {
 			continue

@@ -257,15 +257,35 @@ func (s *Sieve) Each(data []byte, visit func(lit, at int) bool) {
 // First returns the first literal whose window stands at data[place], where it
 // begins and how to ask for the next one; -1 when there is none.
 func (s *Sieve) First(data []byte, place int) (lit, at int, next uint32) {
+	return s.Next(data, place, s.Window(data, place))
+}
+
+// Window returns how to ask Next for the literals whose window stands at data[place]: a
+// number of the window's own, at most that of the literals, or 0 when there is none.
+func (s *Sieve) Window(data []byte, place int) (first uint32) {
 	w := s.at(data, place)
 	i := windowHash(w) >> (s.shift & 31)
 	for s.windows[i].bytes != w && s.windows[i].first != 0 {
 		i = (i + 1) & uint32(len(s.windows)-1)
 	}
 	if s.windows[i].bytes != w {
-		return -1, 0, 0
+		return 0
 	}
-	return s.Next(data, place, s.windows[i].first)
+	return s.windows[i].first
+}
+
+// Windows gives visit all windows, by their numbers, with the literals of each and where
+// it stands in them.
+func (s *Sieve) Windows(visit func(first uint32, lit, at int)) {
+	for _, w := range s.windows {
+		for e := w.first; e != 0; e++ {
+			x := &s.entries[e-1]
+			visit(w.first, int(x.lit), int(x.at))
+			if !x.more {
+				break
+			}
+		}
+	}
 }
 
 // Next returns the next one.
