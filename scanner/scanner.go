@@ -154,16 +154,17 @@ func inEncodings(anchors []anchor) []anchor {
 // how many bytes it is done with; the rest may go on behind the data and must
 // be offered again with more. With final it is done with all of it.
 func (s *Scanner) Scan(data []byte, final bool, emit func(*Block)) (consumed int) {
-	return s.scan(data, final, filter{s.candidates, s.filesOf}, emit)
+	return s.scan(data, final, filter{s.candidates, filesOf}, emit)
 }
 
 // A filter says what need not be looked at.
 type filter struct {
 	// candidates calls visit with a place in each line that must be looked at, in
 	// order; visit returns where to go on.
-	candidates func(data []byte, visit func(int) int)
-	// files returns the files whose rules must be shown a block.
-	files func(data []byte, b *block) fileSet
+	candidates func(data []byte, visit func(int) int) []fit
+	// files returns the files whose rules must be shown a block, by what candidates
+	// returned.
+	files func(fits []fit, b *block) fileSet
 }
 
 // scan is Scan with the prefilter as a parameter, so that a test can hold it
@@ -171,7 +172,7 @@ type filter struct {
 func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) int {
 	c := blocks{data: data, done: map[int]bool{}}
 	var found []block
-	need.candidates(data, func(hit int) int {
+	fits := need.candidates(data, func(hit int) int {
 		b, next := c.take(hit)
 		if len(b.lines) > 0 {
 			found = append(found, b)
@@ -185,7 +186,7 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 	slices.SortStableFunc(found, func(a, b block) int { return a.start() - b.start() })
 	for i := range found {
 		if found[i].end() <= hold {
-			if b := s.evaluate(&found[i], need.files(data, &found[i])); b != nil {
+			if b := s.evaluate(&found[i], need.files(fits, &found[i])); b != nil {
 				emit(b)
 			}
 		}
@@ -228,13 +229,13 @@ func settle(found []block, hold int) int {
 
 // candidates visits the lines that an anchor of a rule fits in, and the long
 // lines of docker's logs, which a runtime may have cut in the middle of one.
-func (s *Scanner) candidates(data []byte, visit func(int) int) {
+func (s *Scanner) candidates(data []byte, visit func(int) int) []fit {
 	long := -1
 	if bytes.HasPrefix(data, []byte(`{"log":"`)) {
 		long = nextLong(data, 0)
 	}
 	at := 0
-	s.search.each(data, func(hit int) int {
+	fits := s.search.each(data, func(hit int) int {
 		for long >= 0 && long <= hit {
 			at = visit(long)
 			long = nextLong(data, at)
@@ -248,15 +249,23 @@ func (s *Scanner) candidates(data []byte, visit func(int) int) {
 		at = visit(max(long, at))
 		long = nextLong(data, at)
 	}
+	return fits
 }
 
 // filesOf returns the files of which an anchor fits somewhere in a block; all for
 // one that a container runtime may have split within an anchor.
-func (s *Scanner) filesOf(data []byte, b *block) fileSet {
+func filesOf(fits []fit, b *block) (files fileSet) {
 	if b.lines[0].contained && len(b.lines) > 1 {
 		return allFiles
 	}
-	return s.search.files(data, b.start(), b.end())
+	first, _ := slices.BinarySearchFunc(fits, b.start(), func(f fit, start int) int { return f.at - start })
+	for _, f := range fits[first:] {
+		if f.at >= b.end() {
+			break
+		}
+		files |= f.files
+	}
+	return files
 }
 
 // Docker splits what a program prints after 16 KiB.

@@ -24,12 +24,13 @@ func TestExamples(t *testing.T) {
 
 // everything is the loop that the prefilter saves: all rules on every line.
 var everything = filter{
-	func(data []byte, visit func(int) int) {
+	func(data []byte, visit func(int) int) []fit {
 		for at := 0; at < len(data); {
 			at = visit(at)
 		}
+		return nil
 	},
-	func([]byte, *block) fileSet { return allFiles },
+	func([]fit, *block) fileSet { return allFiles },
 }
 
 // found prints what a scan finds, offering the data in pieces of the given sizes.
@@ -67,7 +68,7 @@ func agree(t *testing.T, s *Scanner, data []byte, seed uint64) {
 	}
 	whole := func() int { return len(data) }
 	want := found(s, data, everything, whole)
-	prefilter := filter{s.candidates, s.filesOf}
+	prefilter := filter{s.candidates, filesOf}
 	if got := found(s, data, prefilter, whole); got != want {
 		t.Fatalf("the prefilter changes what is found:\n%s\nwithout it:\n%s\ndata %q", got, want, data)
 	}

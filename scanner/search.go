@@ -70,33 +70,44 @@ var digits = func() (set wordSet) {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
+// A fit is a place in a line where an anchor fits, and the files of all anchors that fit
+// somewhere in the line: no other one has a rule that finds anything there.
+type fit struct {
+	at    int
+	files fileSet
+}
+
 // each calls visit with a place in every line that an anchor fits in, in order;
-// visit returns where to go on.
-func (s *searcher) each(data []byte, visit func(int) int) {
+// visit returns where the next line begins. It returns the places.
+func (s *searcher) each(data []byte, visit func(int) int) (fits []fit) {
 	var places [sieve.MaxPlaces]uint32
 	resume := 0
 	for from := 0; from < len(data); {
 		n, next := s.Sift(data[from:], &places)
 		for _, p := range places[:n] {
-			at := from + int(p)
-			if at < resume {
-				continue
-			}
-			if hit := s.hit(data, at); hit >= resume {
-				resume = visit(hit)
+			if at := from + int(p); at < resume {
+				s.fit(data, at, &fits[len(fits)-1].files)
+			} else {
+				var files fileSet
+				if hit := s.fit(data, at, &files); hit >= resume {
+					fits = append(fits, fit{hit, files})
+					resume = visit(hit)
+				}
 			}
 		}
-		from = max(from+next, resume)
+		from += next
 	}
+	return fits
 }
 
-// hit returns where an anchor begins that has its window at data[place] and fits
-// there, or -1.
-func (s *searcher) hit(data []byte, place int) int {
+// fit returns where an anchor begins that has its window at data[place] and fits there,
+// or -1. It adds to files those of all that do; who is in there already is not asked.
+func (s *searcher) fit(data []byte, place int, files *fileSet) (hit int) {
 	window := s.Window(data, place)
 	if s.numbers[window] && place > 0 && isDigit(data[place-1]) && !encodedBefore(data[:place]) {
 		return -1 // as most digits of a log
 	}
+	hit = -1
 	for lit, at, e := s.Next(data, place, window); lit >= 0; lit, at, e = s.Next(data, place, e) {
 		behind := at + len(s.Literals[lit])
 		if oneOf := s.tails[lit]; oneOf != nil && !oneOf.fits(data, behind) {
@@ -104,12 +115,12 @@ func (s *searcher) hit(data []byte, place int) int {
 		}
 		looks := s.looks[lit]
 		for i := range looks {
-			if looks[i].fits(data, at, behind) {
-				return at
+			if l := &looks[i]; (l.file == 0 || l.file&^*files != 0) && l.fits(data, at, behind) {
+				hit, *files = at, *files|l.file
 			}
 		}
 	}
-	return -1
+	return hit
 }
 
 // A fileSet is a set of rules files, a bit for each; those beyond share the last one.
@@ -118,25 +129,3 @@ type fileSet uint64
 const allFiles = ^fileSet(0)
 
 func fileBit(i int) fileSet { return 1 << min(i, 63) }
-
-// files returns the files of which an anchor fits in data[start:end]: no other
-// one has a rule that finds anything there.
-func (s *searcher) files(data []byte, start, end int) (set fileSet) {
-	var places [sieve.MaxPlaces]uint32
-	data = data[start:min(len(data), end+sieve.Beyond)] // so that all of it is sifted fast
-	for from := 0; from < end-start; {
-		n, next := s.Sift(data[from:], &places)
-		for _, p := range places[:n] {
-			place := from + int(p)
-			for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
-				for i := range s.looks[lit] {
-					if l := &s.looks[lit][i]; l.file&^set != 0 && l.fits(data, at, at+len(s.Literals[lit])) {
-						set |= l.file
-					}
-				}
-			}
-		}
-		from += next
-	}
-	return set
-}
