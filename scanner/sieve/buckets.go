@@ -41,12 +41,45 @@ func (v *tables) add(window uint32, width int, bucket uint8) {
 }
 
 // A place that passes and is no window costs so much less than a window.
-const lookCost = 20
+const lookCost = 60
 
-// improve puts the windows into buckets. Then literals that have a window for
-// themselves choose again, now that it is known what the buckets let pass anyhow.
+// So often windows are chosen again and buckets left: with more rounds hardly less
+// passes.
+const rounds = 3
+
+// improve puts the windows into buckets. Then literals choose again, now that it is
+// known what the buckets let pass anyhow, and windows look for a better bucket.
 func (s *Sieve) improve(at []int, users map[uint32]int) []bucket {
 	list := group(slices.Collect(maps.Keys(users)), s.width)
+	for range rounds {
+		s.again(list, at, users)
+		relocate(list, s.width)
+	}
+	return list
+}
+
+// relocate puts each window into the bucket where it costs the least.
+func relocate(list []bucket, width int) {
+	for b := range list {
+		for _, w := range slices.Clone(list[b].windows) {
+			without := bucketOf(slices.DeleteFunc(slices.Clone(list[b].windows), func(x uint32) bool { return x == w }), width)
+			one := bucketOf([]uint32{w}, width)
+			least, into := list[b].passes-without.passes, b
+			for i := range list {
+				if c := together(&list[i], &one, width) - list[i].passes; i != b && c < least {
+					least, into = c, i
+				}
+			}
+			if into != b {
+				list[b] = without
+				list[into] = bucketOf(append(list[into].windows, w), width)
+			}
+		}
+	}
+}
+
+// again lets literals that have a window for themselves choose again.
+func (s *Sieve) again(list []bucket, at []int, users map[uint32]int) {
 	for i, text := range s.Literals {
 		now := s.read(text[at[i]:])
 		if len(text) == s.width || users[now] > 1 {
@@ -68,7 +101,6 @@ func (s *Sieve) improve(at []int, users map[uint32]int) []bucket {
 			list[b] = bucketOf(append(list[b].windows, w), s.width)
 		}
 	}
-	return list
 }
 
 // dearness returns what one more window costs, and the bucket where it costs that.
