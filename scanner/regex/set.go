@@ -1,7 +1,6 @@
 package regex
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 	"unicode/utf8"
@@ -15,12 +14,9 @@ import (
 // concurrent use.
 type Set struct {
 	list   []*Regexp
-	size   int // expressions and groups
-	long   sifted
-	short  sifted   // literals of three bytes, which would make the other sieve coarse
-	tiny   [][]byte // literals of one or two bytes, and
-	brief  [][]use  // their uses
-	always []int    // expressions without a literal
+	size   int       // expressions and groups
+	sifted [3]sifted // literals of a window or more, of three bytes, of less: short ones make a sieve coarse
+	always []int     // expressions without a literal
 }
 
 // Sifted literals and their uses.
@@ -51,20 +47,15 @@ func NewSet(known *plan.Table, list []*Regexp, groups ...[]string) *Set {
 			s.add(string(lowered(nil, t)), use{len(list) + i, 0})
 		}
 	}
-	s.long.sieve, s.short.sieve = sieve.Known(s.long.texts, known), sieve.Known(s.short.texts, known)
+	for i := range s.sifted {
+		s.sifted[i].sieve = sieve.Known(s.sifted[i].texts, known)
+	}
 	return s
 }
 
 func (s *Set) add(text string, u use) {
-	text = text[:min(len(text), sieve.Longest)]
-	switch {
-	case len(text) >= sieve.Window:
-		s.long.add(text, u)
-	case len(text) == sieve.Window-1:
-		s.short.add(text, u)
-	default:
-		s.tiny, s.brief = append(s.tiny, []byte(text)), append(s.brief, []use{u})
-	}
+	shorter := min(max(0, sieve.Window-len(text)), len(s.sifted)-1)
+	s.sifted[shorter].add(text[:min(len(text), sieve.Longest)], u)
 }
 
 func (x *sifted) add(text string, u use) {
@@ -111,16 +102,10 @@ func (s *Set) Mark(m *Marks, text string) {
 		m.spans[i] = span{0, len(text) + 1}
 	}
 	m.lower = append(lowered(m.lower[:0], text), beyond[:]...)
-	data := m.lower
-	for i, l := range s.tiny {
-		if at := bytes.Index(data[:len(text)], l); at >= 0 {
-			m.note(s.brief[i], at)
-			m.note(s.brief[i], len(text))
+	for i := range s.sifted {
+		if x := &s.sifted[i]; len(x.texts) > 0 {
+			m.sift(x, m.lower)
 		}
-	}
-	m.sift(&s.long, data)
-	if len(s.short.texts) > 0 {
-		m.sift(&s.short, data)
 	}
 	slices.Sort(m.noted)
 }
