@@ -60,22 +60,58 @@ func (s *Sieve) improve(at []int, users map[uint32]int) []bucket {
 
 // relocate puts each window into the bucket where it costs the least.
 func relocate(list []bucket, width int) {
+	users := make([]nibbleUsers, len(list))
+	for b := range list {
+		for _, w := range list[b].windows {
+			users[b].add(w, width, 1)
+		}
+	}
 	for b := range list {
 		for _, w := range slices.Clone(list[b].windows) {
-			without := bucketOf(slices.DeleteFunc(slices.Clone(list[b].windows), func(x uint32) bool { return x == w }), width)
 			one := bucketOf([]uint32{w}, width)
+			without := users[b].without(&list[b], w, width)
 			least, into := list[b].passes-without.passes, b
 			for i := range list {
 				if c := together(&list[i], &one, width) - list[i].passes; i != b && c < least {
 					least, into = c, i
 				}
 			}
-			if into != b {
-				list[b] = without
-				list[into] = bucketOf(append(list[into].windows, w), width)
+			if into == b {
+				continue
+			}
+			without.windows = slices.DeleteFunc(list[b].windows, func(x uint32) bool { return x == w })
+			more := joined(&list[into], &one, width)
+			more.windows = append(list[into].windows, w)
+			list[b], list[into] = without, more
+			users[b].add(w, width, -1)
+			users[into].add(w, width, 1)
+		}
+	}
+}
+
+// nibbleUsers counts the windows of a bucket that have a nibble at a place.
+type nibbleUsers [Window][2][16]int
+
+func (u *nibbleUsers) add(w uint32, width, n int) {
+	for k := range width {
+		c := byte(w >> (8 * k))
+		u[k][0][c&15] += n
+		u[k][1][c>>4] += n
+	}
+}
+
+// without is a bucket without one of its windows, but for the list of them.
+func (u *nibbleUsers) without(b *bucket, w uint32, width int) bucket {
+	left := bucket{nibbles: b.nibbles}
+	for k := range width {
+		c := byte(w >> (8 * k))
+		for half, n := range [2]byte{c & 15, c >> 4} {
+			if u[k][half][n] == 1 {
+				left.nibbles[k][half] &^= 1 << n
 			}
 		}
 	}
+	return joined(&left, &left, width)
 }
 
 // again lets literals that have a window for themselves choose again.
