@@ -245,6 +245,9 @@ func (f *File) check() (problems []Problem) {
 		if !w.Other && !slices.Contains([]string{"sdk", "vendor", "failure"}, w.Proof) {
 			say(w.Regex, fmt.Sprintf("proof is %q", w.Proof), "one of: sdk, vendor, failure")
 		}
+		if w.Family != "" && !slices.Contains(f.Families, w.Family) {
+			say(w.Regex, fmt.Sprintf("family is %q, which is none of the file's", w.Family), "one of: "+strings.Join(f.Families, ", "))
+		}
 	}
 	for _, s := range f.Shapes {
 		groups("shape", s.Regex)

@@ -76,6 +76,7 @@ func TestComplaints(t *testing.T) {
 		{"leading .*", `chatfail `, `.*chatfail `, "mine.yaml:6: rule mine-x begins with .*"},
 		{"needs", "    match: |", "    needs: luck\n    match: |", `mine.yaml:7: needs is "luck"`},
 		{"gives", "    match: |", "    gives: luck\n    match: |", `mine.yaml:7: gives is "luck"`},
+		{"foreign family", "rules:\n", "words:\n  - {regex: chat wbe, proof: vendor, family: easemob-wbe}\nrules:\n", `family is "easemob-wbe", which is none of the file's`},
 		{"no match", "    match: |\n      16  chatfail 16\n", "", "mine.yaml:4: rule mine-x has no line that it finds"},
 		{"no no_match", "    no_match: |\n      chatfail none\n", "", "mine.yaml:4: rule mine-x has no line that it leaves alone"},
 		{"match without code", "16  chatfail 16", "chatfail 16", "mine.yaml:8: rule mine-x: a match line without its code"},

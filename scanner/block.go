@@ -146,16 +146,15 @@ func (c *blocks) grow(b *block) {
 }
 
 func deeper(depth int, l line) int {
-	if depth == 0 && oneObject(l.text) {
+	if depth == 0 && opensNothing(l.text) {
 		return 0
 	}
 	closes, opens := balance(l.text)
 	return max(0, depth-closes) + opens
 }
 
-// oneObject tells whether no brace opens in a text but one around all of it, if any:
-// it leaves nothing open.
-func oneObject(text string) bool {
+// opensNothing tells whether no brace opens in a text but one around all of it, if any.
+func opensNothing(text string) bool {
 	n := len(text) - 1
 	return n > 0 && text[0] == '{' && text[n] == '}' && strings.IndexByte(text[1:], '{') < 0 || strings.IndexByte(text, '{') < 0
 }
@@ -180,54 +179,44 @@ func (c *blocks) after(at int, first line) (l line, ok, end bool) {
 // which goes on behind the end of the data; len(data) when there is none.
 func (c *blocks) unfinished() int {
 	type state struct{ depth, since int }
-	streams := map[string]*state{}
-	open := 0 // streams that have something open
+	streams := map[string]state{} // that have something open
 	at := lastLines(c.data)
 	quick := quickLook{tail: c.data[at:]}
 	for at < len(c.data) {
-		if open == 0 {
+		if len(streams) == 0 {
 			if end := quick.closed(c.data, at); end > 0 {
 				at = end
 				continue
 			}
 		}
 		if end := plainEnd(c.data, at); end > 0 && !c.done[at] {
-			if st := streams[""]; st != nil && st.depth > 0 && st.depth < partialDepth {
-				st.depth, open = 0, open-1
+			if streams[""].depth < partialDepth {
+				delete(streams, "")
 			}
 			at = end
 			continue
 		}
 		l := lineAt(c.data, at)
 		at = l.end
-		st := streams[l.stream]
-		if st == nil {
-			st = &state{}
-			streams[l.stream] = st
-		}
-		if st.depth > 0 {
-			open--
-		}
 		if c.done[l.start] {
-			st.depth = 0
+			delete(streams, l.stream)
 			continue
 		}
+		st := streams[l.stream]
 		if st.depth == 0 || l.fresh() && st.depth < partialDepth {
-			st.depth, st.since = 0, l.start
+			st = state{since: l.start}
 		}
 		st.depth = deeper(st.depth%partialDepth, l)
 		if l.partial {
 			st.depth += partialDepth
 		}
-		if st.depth > 0 {
-			open++
+		if streams[l.stream] = st; st.depth == 0 {
+			delete(streams, l.stream)
 		}
 	}
 	hold := len(c.data)
 	for _, st := range streams {
-		if st.depth > 0 {
-			hold = min(hold, st.since)
-		}
+		hold = min(hold, st.since)
 	}
 	return hold
 }

@@ -86,13 +86,19 @@ func FuzzUnfinished(f *testing.F) {
 func FuzzQuickLooks(f *testing.F) {
 	for _, s := range []string{
 		`{"a":"b"}`, `{"msg":" type: 28"}`, `{"msg":"}"}`, `{"msg":"\u007b"}`, `{"msg" : "\t}"}`, `{"msg":"^[[0m } x"}`, `{"msg":"[39m]"}`, `{"a":"x\"}`, `{a:'}'}`, `{"log":"␛[0m ]"}`,
+		`{"MESSAGE":1,"textPayload":"message","line":"log","msg":""`,
 		`{}`, `{`, `}`, "", "a } b", `{"a":{}}`, `{"line":"\u001b[0m }"}`, `{"msg":"a"}}`,
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, opens := balance(text); oneObject(text) && opens > 0 {
+		if _, opens := balance(text); opensNothing(text) && opens > 0 {
 			t.Errorf("%q leaves %d open", text, opens)
+		}
+		for k, at := range findKeys(text) {
+			if want := strings.Index(text, recordKeys[k]); at != want {
+				t.Errorf("%s stands in %q at %d, not at %d", recordKeys[k], text, want, at)
+			}
 		}
 		if l := (line{text: text}); !mayHaveFragment(text) {
 			if l.record(text); l.text != text || l.stream != "" {

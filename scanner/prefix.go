@@ -131,7 +131,7 @@ func (l *line) record(raw string) {
 // mayHaveFragment is a quick look at an object: has it braces inside, or a value that
 // begins as a fragment does?
 func mayHaveFragment(raw string) bool {
-	if !oneObject(raw) || strings.IndexByte(raw, '}') < len(raw)-1 || strings.IndexByte(raw, '\\') >= 0 {
+	if !opensNothing(raw) || strings.IndexByte(raw, '}') < len(raw)-1 || strings.IndexByte(raw, '\\') >= 0 {
 		return true
 	}
 	for i := 0; ; {

@@ -34,11 +34,12 @@ type Block struct {
 	Matches    []Match
 }
 
-// A Match is a code found in a block.
+// A Match is a code found in a block. Matches share what they point to: it is not to be
+// changed.
 type Match struct {
 	Rule     *rules.Rule
 	Group    string   // of the rules that found it
-	Families []string // that it can be, the likeliest first; not to be changed
+	Families []string // that it can be, the likeliest first
 	Proved   bool     // the line names the first of Families
 	Code     string   // as printed, or as the symbol or text stands for
 	Symbol   string   // as printed, or ""

@@ -10,9 +10,9 @@ import (
 // A searcher finds the anchors of all rules in one pass.
 type searcher struct {
 	*sieve.Sieve
-	looks   [][]look // of each literal; one must fit
-	tails   []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
-	numbers []bool   // of each window: it begins a number and can stand behind no digit, but where that is part of an escape
+	looks  [][]look // of each literal; one must fit
+	tails  []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
+	inside []bool   // of each window: it can stand inside a number; else behind a digit only where that is part of an escape
 }
 
 func newSearcher(files []*file, known *plan.Table) *searcher {
@@ -44,9 +44,8 @@ func newSearcher(files []*file, known *plan.Table) *searcher {
 		s.tails = append(s.tails, anyTail(looks, shared))
 	}
 	s.Sieve = sieve.Known(lits, known)
-	s.numbers = make([]bool, len(lits)+1)
-	s.Windows(func(w uint32, lit, at int) { s.numbers[w] = true })
-	s.Windows(func(w uint32, lit, at int) { s.numbers[w] = s.numbers[w] && at == 0 && s.number(lit) })
+	s.inside = make([]bool, len(lits)+1)
+	s.Windows(func(w uint32, lit, at int) { s.inside[w] = s.inside[w] || at != 0 || !s.number(lit) })
 	return s
 }
 
@@ -104,7 +103,7 @@ func (s *searcher) each(data []byte, visit func(int) int) (fits []fit) {
 // or -1. It adds to files those of all that do; who is in there already is not asked.
 func (s *searcher) fit(data []byte, place int, files *fileSet) (hit int) {
 	window := s.Window(data, place)
-	if s.numbers[window] && place > 0 && isDigit(data[place-1]) && !encodedBefore(data[:place]) {
+	if !s.inside[window] && place > 0 && isDigit(data[place-1]) && !encodedBefore(data[:place]) {
 		return -1 // as most digits of a log
 	}
 	hit = -1

@@ -92,7 +92,7 @@ func (p *Parts) Read(i int, buf []byte) (data []byte, start int64, grown []byte,
 		read := buf[:n]
 		a, b := 0, n
 		if i > 0 {
-			if a = border(read[aligned-1:]); a >= 0 {
+			if a = border(read[min(n, aligned-1):]); a >= 0 {
 				a += aligned - 1
 			}
 		}

@@ -233,3 +233,15 @@ func BenchmarkText(b *testing.B) {
 		r.Text(line)
 	}
 }
+
+// TestEveryWordOpens: a gate has room for the beginnings of all its words.
+func TestEveryWordOpens(t *testing.T) {
+	g := newGate(builtIn)
+	for i, p := range builtIn {
+		for _, w := range p.gate {
+			if g.open(w+":")&(1<<i) == 0 {
+				t.Errorf("%s does not open pattern %d", w, i)
+			}
+		}
+	}
+}

@@ -67,7 +67,7 @@ func (s *Store) commits() {
 func (s *Store) take() (batch []item, closing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	batch, s.queue, s.queued = s.queue, nil, 0
+	batch, s.queue, s.queued, s.waits = s.queue, nil, 0, false
 	clear(s.newest)
 	s.room.Broadcast()
 	return batch, s.closing

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -41,44 +40,35 @@ type fold struct {
 // what a list of numbers does.
 type subjects map[uint64]struct{}
 
-// MarshalText writes the hashes, eight bytes each, in base64.
-func (s subjects) MarshalText() ([]byte, error) {
+// MarshalJSON writes the hashes, eight bytes each, in base64.
+func (s subjects) MarshalJSON() ([]byte, error) {
 	b := make([]byte, 0, 8*len(s))
 	for h := range s {
 		b = binary.BigEndian.AppendUint64(b, h)
 	}
-	return base64.StdEncoding.AppendEncode(nil, b), nil
+	return json.Marshal(b)
 }
 
-// UnmarshalText reads them.
-func (s *subjects) UnmarshalText(text []byte) error {
-	b, err := base64.StdEncoding.AppendDecode(nil, text)
-	if err != nil {
-		return err
-	}
+// UnmarshalJSON reads them, and the list of numbers that earlier versions wrote.
+func (s *subjects) UnmarshalJSON(data []byte) error {
 	*s = subjects{}
-	for ; len(b) >= 8; b = b[8:] {
-		(*s)[binary.BigEndian.Uint64(b)] = struct{}{}
-	}
-	return nil
-}
-
-// UnmarshalJSON reads also the list of numbers that earlier versions wrote.
-func (s *subjects) UnmarshalJSON(b []byte) error {
-	if !bytes.HasPrefix(b, []byte("[")) {
-		var text string
-		if err := json.Unmarshal(b, &text); err != nil {
-			return err
+	if bytes.HasPrefix(data, []byte("[")) {
+		var list []uint64
+		err := json.Unmarshal(data, &list)
+		for _, h := range list {
+			(*s)[h] = struct{}{}
 		}
-		return s.UnmarshalText([]byte(text))
-	}
-	var list []uint64
-	if err := json.Unmarshal(b, &list); err != nil {
 		return err
 	}
-	*s = subjects{}
-	for _, h := range list {
-		(*s)[h] = struct{}{}
+	var b []byte
+	if err := json.Unmarshal(data, &b); err != nil {
+		return err
+	}
+	if len(b)%8 != 0 {
+		return fmt.Errorf("%d bytes of subjects are no hashes", len(b))
+	}
+	for ; len(b) > 0; b = b[8:] {
+		(*s)[binary.BigEndian.Uint64(b)] = struct{}{}
 	}
 	return nil
 }

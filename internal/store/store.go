@@ -59,6 +59,7 @@ type Store struct {
 	queued  int            // bytes
 	wake    chan struct{}  // of the committer
 	late    *time.Timer    // wakes it for a cursor that no other commit has taken along
+	waits   bool           // late runs
 	room    *sync.Cond     // for appenders, when the queue is full or the store is
 	closing bool
 	blocked bool  // full of what a sink that may not lose anything has not taken
@@ -90,7 +91,7 @@ type item struct {
 	to       uint64
 	forget   bool // the cursor
 	size     int
-	urgent   bool // not only a position
+	urgent   bool // the committer is woken at once
 	flushed  chan struct{}
 }
 
@@ -106,7 +107,7 @@ var (
 )
 
 const (
-	maxQueued   = 8 << 20 // bytes that may wait for the disk, or an eighth of MaxBytes; then reading stops
+	maxQueued   = 8 << 20 // bytes that may wait for the disk, or an eighth of MaxBytes if that is less; then reading stops
 	maxLedger   = 10_000  // entries
 	fileName    = "imwatch.db"
 	formatValue = "1"
@@ -154,7 +155,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	s.moved.Store(time.Now().UnixNano())
-	s.late = time.AfterFunc(time.Hour, s.rouse)
+	s.late = time.AfterFunc(cursorCommit, s.rouse)
 	go s.commits()
 	return s, nil
 }
@@ -415,8 +416,12 @@ func (s *Store) enqueue(ctx context.Context, it item, wait bool) error {
 	if s.closing {
 		return ErrClosed
 	}
-	if it.urgent {
+	switch {
+	case it.urgent:
 		s.rouse()
+	case it.cursor != "" && !s.waits:
+		s.waits = true
+		s.late.Reset(cursorCommit)
 	}
 	if p := it.position; p != nil {
 		if i, ok := s.newest[p.Generation]; ok {
@@ -526,8 +531,8 @@ func (s *Store) Each(from uint64, f func(uint64, *finding.Finding) bool) error {
 	})
 }
 
-// Delivered moves a sink's cursor, durably with the next commit, which it waits a
-// while for: while findings come in, theirs takes it along.
+// Delivered moves a sink's cursor. The move waits up to cursorCommit for a commit that
+// takes it along, as that of the next findings; the call does not.
 //
 // It waits for the move before this one to be durable, so that a crash repeats
 // at most the batch before the last and the one being sent. A disk that fails
@@ -547,9 +552,6 @@ func (s *Store) Delivered(sink string, to uint64) error {
 		before = nil
 	default:
 		it.urgent = before != nil
-	}
-	if !it.urgent {
-		s.late.Reset(cursorCommit)
 	}
 	if err := s.enqueue(context.Background(), it, false); err != nil || before == nil {
 		return err

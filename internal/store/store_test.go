@@ -406,7 +406,7 @@ func TestSubjects(t *testing.T) {
 			t.Errorf("%s: %v, %v", form, got, err)
 		}
 	}
-	for _, form := range []string{`7`, `"A"`, `["x"]`} {
+	for _, form := range []string{`7`, `"A"`, `"AAAA"`, `["x"]`} {
 		if json.Unmarshal([]byte(form), new(subjects)) == nil {
 			t.Errorf("%s is taken", form)
 		}
@@ -447,7 +447,13 @@ func TestCursorCommit(t *testing.T) {
 				t.Errorf("%d commits, cursor %d: it called for one", commits-before, durable())
 			}
 		}
-		if time.Sleep(cursorCommit); durable() != 3 {
+		if time.Sleep(cursorCommit / 4); durable() != 2 {
+			t.Errorf("cursor %d before its time", durable())
+		}
+		if err := s.Delivered("b", 1); err != nil { // another sink does not put it off
+			t.Fatal(err)
+		}
+		if time.Sleep(cursorCommit / 2); durable() != 3 {
 			t.Errorf("cursor %d", durable())
 		}
 	})

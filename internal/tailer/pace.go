@@ -54,31 +54,34 @@ func (p *pace) turned(g *generation, began time.Time) {
 	g.rest = now.Add(min(restFactor*now.Sub(began), maxRest))
 }
 
-// grew tells whether a generation of which a hint says that it has grown can be read
-// now. If it rests, it will be told by rested.
-func (p *pace) grew(g *generation) bool {
-	if g.busy {
-		return true // and again after that
-	}
+// rests tells whether a generation that has grown must rest first; then rested will
+// return it.
+func (p *pace) rests(g *generation) bool {
 	now := time.Now()
-	if now.After(g.rest) && !g.resting {
+	if !g.resting && now.After(g.rest) {
 		if now.Sub(g.rest) > mostDeaf {
 			p.pause = 0
 		}
-		return true
+		return false
 	}
 	if !g.resting {
 		g.resting = true
 		p.resting = append(p.resting, g)
 		p.wake(g.rest)
 	}
-	if now.After(p.listen) {
-		p.pause = min(max(2*p.pause, leastDeaf), mostDeaf)
-		p.deaf = now.Add(p.pause)
-		p.listen = p.deaf.Add(listenFor)
-		p.wake(p.deaf)
+	return true
+}
+
+// deafen is told of a hint that says nothing new.
+func (p *pace) deafen() {
+	now := time.Now()
+	if now.Before(p.listen) {
+		return
 	}
-	return false
+	p.pause = min(max(2*p.pause, leastDeaf), mostDeaf)
+	p.deaf = now.Add(p.pause)
+	p.listen = p.deaf.Add(listenFor)
+	p.wake(p.deaf)
 }
 
 // wake sets the timer, if it would not fire before.

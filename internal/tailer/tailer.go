@@ -409,18 +409,16 @@ func (t *tailer) schedule(ctx context.Context) error {
 	}
 }
 
-// readRested gives a last turn to what rests: a hint has said that it has grown.
+// readRested gives a last turn to what was read just now: it may have grown since, and
+// no hint about that was taken.
 func (t *tailer) readRested() {
-	for hints := 0; hints < 1000; hints++ {
-		select {
-		case ev := <-t.watch.events():
-			t.event(ev)
-			continue
-		default:
+	now := time.Now()
+	t.live, t.backlog = nil, nil
+	for _, g := range t.all {
+		if now.Before(g.rest.Add(mostDeaf)) && g.waiting == nil && g.failed == nil {
+			t.live = append(t.live, g)
 		}
-		break
 	}
-	t.live, t.backlog = t.pace.resting, nil
 	for len(t.live) > 0 || t.idle < t.o.Workers {
 		if t.dispatch(); t.idle < t.o.Workers {
 			<-t.ended
@@ -460,8 +458,10 @@ func (t *tailer) notice(level, text string) {
 func (t *tailer) event(ev fsnotify.Event) {
 	g := t.byPath[ev.Name]
 	if g != nil && ev.Op == fsnotify.Write {
-		if t.pace.grew(g) {
+		if g.busy || !t.pace.rests(g) {
 			t.enqueue(g)
+		} else {
+			t.pace.deafen()
 		}
 		return
 	}
@@ -638,9 +638,9 @@ func (t *tailer) end(x turn) error {
 	}
 	t.pace.turned(g, x.began)
 	switch {
-	case r.more || g.again && t.pace.grew(g):
+	case r.more || g.again && !t.pace.rests(g):
 		t.enqueue(g)
-	case g.last && x.final && r.atEnd:
+	case !g.again && g.last && x.final && r.atEnd:
 		t.finish(g)
 	}
 	g.flush = false

@@ -236,24 +236,6 @@ func pairs(windows []window, width int) *[1 << 10]uint64 {
 // MaxPlaces is how many places are found at a time.
 const MaxPlaces = 1024
 
-// Each calls visit for every literal at every place where one stands, by the
-// place of its window, until visit returns false.
-func (s *Sieve) Each(data []byte, visit func(lit, at int) bool) {
-	var places [MaxPlaces]uint32
-	for from := 0; from+s.width <= len(data); {
-		n, next := s.Sift(data[from:], &places)
-		for _, p := range places[:n] {
-			place := from + int(p)
-			for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
-				if !visit(lit, at) {
-					return
-				}
-			}
-		}
-		from += next
-	}
-}
-
 // First returns the first literal whose window stands at data[place], where it
 // begins and how to ask for the next one; -1 when there is none.
 func (s *Sieve) First(data []byte, place int) (lit, at int, next uint32) {
@@ -313,7 +295,7 @@ func (s *Sieve) Sift(data []byte, places *[MaxPlaces]uint32) (n, next int) {
 		return fastSift(&s.marks, data, places)
 	}
 	if s.pairs == nil || s.width < 3 {
-		return s.slowSift(data, places)
+		return s.sifted(data, 0, 0, places)
 	}
 	// Of the pairs at every place, every window has one at each second place, or
 	// at each third if it has four bytes.
@@ -341,11 +323,6 @@ func (s *Sieve) sifted(data []byte, at, n int, places *[MaxPlaces]uint32) (found
 		n += s.place(data, at, &places[n])
 	}
 	return n, max(at, 1)
-}
-
-// slowSift is for the few bytes that are less than a block.
-func (s *Sieve) slowSift(data []byte, places *[MaxPlaces]uint32) (n, next int) {
-	return s.sifted(data, 0, 0, places)
 }
 
 // place notes at if the bit map has the window there, and returns 1 then.

@@ -23,10 +23,17 @@ func portable(s *Sieve) *Sieve {
 
 // found returns where the literals stand.
 func found(s *Sieve, data []byte) (hits [][2]int) {
-	s.Each(data, func(lit, at int) bool {
-		hits = append(hits, [2]int{at, lit})
-		return true
-	})
+	var places [MaxPlaces]uint32
+	for from := 0; from+s.width <= len(data); {
+		n, next := s.Sift(data[from:], &places)
+		for _, p := range places[:n] {
+			place := from + int(p)
+			for lit, at, e := s.First(data, place); lit >= 0; lit, at, e = s.Next(data, place, e) {
+				hits = append(hits, [2]int{at, lit})
+			}
+		}
+		from += next
+	}
 	slices.SortFunc(hits, compare)
 	return hits
 }
