@@ -25,7 +25,7 @@ type file struct {
 type program struct {
 	words     []word
 	shapes    []pattern
-	sentences []sentence // each a group of look
+	sentences []sentence // each a text of look
 	all       []int      // of them
 	fields    []pattern  // the file's own, then those of all
 	rules     []rule
@@ -90,7 +90,7 @@ func compile(f *rules.File, fields *sharedFields) *program {
 	// the start of another one.
 	slices.SortStableFunc(p.sentences, func(a, b sentence) int { return len(b.text) - len(a.text) })
 	for i := range p.sentences {
-		p.look.group([]string{p.sentences[i].text})
+		p.look.texts = append(p.look.texts, p.sentences[i].text)
 		p.all = append(p.all, i)
 	}
 	for _, x := range f.Fields {
@@ -151,7 +151,7 @@ func (f *file) codeOf(symbol string) string {
 // heard returns which sentences the text of a candidate can be.
 func (f *file) heard(c *candidate, seen sight) []int {
 	if c.asIs {
-		return seen.Groups() // the block's text has it, too
+		return seen.Texts() // the text that the candidate was found in has it, too
 	}
 	return f.all
 }

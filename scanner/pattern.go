@@ -16,11 +16,11 @@ type pattern struct {
 // patterns are all the regexes of a scanner, in one set: words, shapes, fields,
 // rules and sentences.
 type patterns struct {
-	known  *plan.Table
-	list   []*regex.Regexp
-	groups [][]string // plain texts; which may stand in a text, its sight tells in Groups
-	set    *regex.Set
-	marks  sync.Pool
+	known *plan.Table
+	list  []*regex.Regexp
+	texts []string // plain ones; which may stand in a text, its sight tells in Texts
+	set   *regex.Set
+	marks sync.Pool
 }
 
 // add takes a regex in; ok is false for one that rules.Parse has complained of.
@@ -47,10 +47,7 @@ func (p *patterns) addAll(exprs []string) (list []pattern) {
 	return list
 }
 
-// group takes texts in.
-func (p *patterns) group(texts []string) { p.groups = append(p.groups, texts) }
-
-func (p *patterns) compile() { p.set = regex.NewSet(p.known, p.list, p.groups...) }
+func (p *patterns) compile() { p.set = regex.NewSet(p.known, p.list, p.texts...) }
 
 // A sight is a text and which patterns can match it.
 type sight struct {

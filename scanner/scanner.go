@@ -161,7 +161,7 @@ func (s *Scanner) Scan(data []byte, final bool, emit func(*Block)) (consumed int
 // A filter says what need not be looked at.
 type filter struct {
 	// candidates calls visit with a place in each line that must be looked at, in
-	// order; visit returns where to go on.
+	// order; visit returns where the next line begins.
 	candidates func(data []byte, visit func(int) int) []fit
 	// files returns the files whose rules must be shown a block, by what candidates
 	// returned.

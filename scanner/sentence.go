@@ -37,7 +37,7 @@ var sentenceNumber = regex.MustCompile(`(?i)(\btype|\bcode|\berr(?:or)?(?:[-_ ]?
 // sentenceCandidates finds the SDK's own texts outside of the objects that
 // were found.
 func (f *file) sentenceCandidates(text string, seen sight, objs []object, own []*candidate) []*candidate {
-	for _, i := range seen.Groups() {
+	for _, i := range seen.Texts() {
 		s := &f.sentences[i]
 		from := strings.Index(text, s.text)
 		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) && !c.borrows(s) }) {

@@ -64,8 +64,11 @@ func Compile(expr string) (*Regexp, error) { return Known(expr, new(plan.Table))
 func Known(expr string, known *plan.Table) (*Regexp, error) {
 	r := &Regexp{expr: expr, parsed: true}
 	is, err := plan.Of(known, &known.Regexes, expr, r.read)
+	if err != nil {
+		return nil, err
+	}
 	r.names, r.text, r.need = is.Names, is.Text, is.Need
-	return r, err
+	return r, nil
 }
 
 // read parses the expression and finds out what can be known before it is run.
@@ -100,7 +103,7 @@ func (r *Regexp) ready() {
 			panic("regex: " + err.Error())
 		}
 		r.std = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(r.expr) })
-		r.start, r.slots = prog.Start, 2*len(names)
+		r.start, r.slots, r.tree = prog.Start, 2*len(names), nil
 		if !r.parsed {
 			r.names, r.text = names, prog.StartCond()&syntax.EmptyBeginText != 0
 		}

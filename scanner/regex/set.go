@@ -14,7 +14,7 @@ import (
 // concurrent use.
 type Set struct {
 	list   []*Regexp
-	size   int       // expressions and groups
+	size   int       // expressions and texts
 	sifted [3]sifted // literals of a window or more, of three bytes, of less: short ones make a sieve coarse
 	always []int     // expressions without a literal
 }
@@ -31,9 +31,9 @@ type sifted struct {
 type use struct{ expr, back int }
 
 // NewSet returns a set of expressions, which Compile or Known has made. Behind
-// them are counted groups of plain texts, of which one may stand there in any case.
-func NewSet(known *plan.Table, list []*Regexp, groups ...[]string) *Set {
-	s := &Set{list: list, size: len(list) + len(groups)}
+// them are counted plain texts, which may stand there in any case of letters.
+func NewSet(known *plan.Table, list []*Regexp, texts ...string) *Set {
+	s := &Set{list: list, size: len(list) + len(texts)}
 	for i, r := range list {
 		if len(r.need) == 0 {
 			s.always = append(s.always, i)
@@ -42,13 +42,13 @@ func NewSet(known *plan.Table, list []*Regexp, groups ...[]string) *Set {
 			s.add(l.Text, use{i, l.Back})
 		}
 	}
-	for i, texts := range groups {
-		for _, t := range texts {
-			s.add(string(lowered(nil, t)), use{len(list) + i, 0})
-		}
+	for i, t := range texts {
+		s.add(string(lowered(nil, t)), use{len(list) + i, 0})
 	}
 	for i := range s.sifted {
-		s.sifted[i].sieve = sieve.Known(s.sifted[i].texts, known)
+		if x := &s.sifted[i]; len(x.texts) > 0 {
+			x.sieve = sieve.Known(x.texts, known)
+		}
 	}
 	return s
 }
@@ -77,11 +77,11 @@ type Marks struct {
 	set    *Set
 	text   string
 	spans  []span
-	noted  []int // which spans are not empty; in order
+	noted  []int // which spans are not empty
 	lower  []byte
 	places [sieve.MaxPlaces]uint32
 	caps   []int
-	groups []int
+	texts  []int // of the set's: which may stand there; in order
 }
 
 // A span is where matches of an expression can begin; empty for nowhere.
@@ -107,19 +107,18 @@ func (s *Set) Mark(m *Marks, text string) {
 			m.sift(x, m.lower)
 		}
 	}
-	slices.Sort(m.noted)
+	m.texts = m.texts[:0]
+	for _, i := range m.noted {
+		if i >= len(s.list) {
+			m.texts = append(m.texts, i-len(s.list))
+		}
+	}
+	slices.Sort(m.texts)
 }
 
-// Groups returns the groups of which a text may stand there, in order: those for which
-// May(len(list)+group) is true. It is good until the next text.
-func (m *Marks) Groups() []int {
-	from, _ := slices.BinarySearch(m.noted, len(m.set.list))
-	m.groups = m.groups[:0]
-	for _, i := range m.noted[from:] {
-		m.groups = append(m.groups, i-len(m.set.list))
-	}
-	return m.groups
-}
+// Texts returns which of the set's texts may stand there, in order. It is good until the
+// next Mark.
+func (m *Marks) Texts() []int { return m.texts }
 
 func (m *Marks) sift(x *sifted, data []byte) {
 	for from := 0; from < len(m.text); {
