@@ -12,7 +12,7 @@ import (
 
 const (
 	quietCommit  = time.Second            // positions without findings wait so long,
-	cursorCommit = 250 * time.Millisecond // cursors so long
+	cursorCommit = 100 * time.Millisecond // cursors so long
 	retryFirst   = 100 * time.Millisecond
 	retryLast    = time.Second
 
@@ -60,7 +60,17 @@ func (s *Store) commits() {
 		if closing {
 			return
 		}
-		time.Sleep(min(restFactor*time.Since(began), maxRest))
+		s.rest(min(restFactor*time.Since(began), maxRest))
+	}
+}
+
+// rest waits, but not for long when much comes in.
+func (s *Store) rest(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.hurry:
 	}
 }
 
@@ -70,6 +80,10 @@ func (s *Store) take() (batch []item, closing bool) {
 	batch, s.queue, s.queued, s.waits = s.queue, nil, 0, false
 	clear(s.newest)
 	s.room.Broadcast()
+	select {
+	case <-s.hurry: // it is taken
+	default:
+	}
 	return batch, s.closing
 }
 

@@ -60,6 +60,7 @@ type Store struct {
 	wake    chan struct{}  // of the committer
 	late    *time.Timer    // wakes it for a cursor that no other commit has taken along
 	waits   bool           // late runs
+	hurry   chan struct{}  // ends the committer's rest
 	room    *sync.Cond     // for appenders, when the queue is full or the store is
 	closing bool
 	blocked bool  // full of what a sink that may not lose anything has not taken
@@ -110,7 +111,8 @@ const (
 	maxQueued   = 8 << 20 // bytes that may wait for the disk, or an eighth of MaxBytes if that is less; then reading stops
 	maxLedger   = 10_000  // entries
 	fileName    = "imwatch.db"
-	formatValue = "1"
+	formatValue = "2" // since a fold's subjects are one text
+	olderFormat = "1" // can be read; the first opening makes it the newer one
 )
 
 // Open opens or makes the store in a directory. A damaged one is set aside and
@@ -139,7 +141,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	path := filepath.Join(dir, fileName)
-	s := &Store{o: o, wake: make(chan struct{}, 1), changed: make(chan struct{}), cursors: map[string]*cursor{}, folds: map[string]*fold{}, newest: map[string]int{}, done: make(chan struct{})}
+	s := &Store{o: o, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), changed: make(chan struct{}), cursors: map[string]*cursor{}, folds: map[string]*fold{}, newest: map[string]int{}, done: make(chan struct{})}
 	s.room = sync.NewCond(&s.mu)
 	err := s.open(path)
 	var refused syscall.Errno // the disk is full, or fails: what is in the file is not the matter
@@ -266,14 +268,19 @@ func (s *Store) load(tx *bbolt.Tx) error {
 		}
 	}
 	meta := tx.Bucket(bMeta)
-	if v := meta.Get([]byte("format")); v == nil {
+	switch v := meta.Get([]byte("format")); string(v) {
+	case "":
 		var id [16]byte
 		rand.Read(id[:]) // never fails
-		if err := errors.Join(meta.Put([]byte("format"), []byte(formatValue)), meta.Put([]byte("host"), []byte(hex.EncodeToString(id[:])))); err != nil {
+		if err := meta.Put([]byte("host"), []byte(hex.EncodeToString(id[:]))); err != nil {
 			return err
 		}
-	} else if string(v) != formatValue {
+	case formatValue, olderFormat:
+	default:
 		return foreign(v)
+	}
+	if err := meta.Put([]byte("format"), []byte(formatValue)); err != nil {
+		return err
 	}
 	if err := s.forgetDone(tx); err != nil {
 		return err
@@ -296,7 +303,7 @@ func (s *Store) read(tx *bbolt.Tx) error {
 			return fmt.Errorf("it has no %s", name)
 		}
 	}
-	if v := tx.Bucket(bMeta).Get([]byte("format")); string(v) != formatValue {
+	if v := tx.Bucket(bMeta).Get([]byte("format")); string(v) != formatValue && string(v) != olderFormat {
 		return foreign(v)
 	}
 	s.hostID = string(tx.Bucket(bMeta).Get([]byte("host")))
@@ -398,7 +405,7 @@ func (s *Store) Lose(l ...finding.Loss) error {
 func (s *Store) enqueue(ctx context.Context, it item, wait bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	most := min(maxQueued, int(s.o.MaxBytes/8))
+	most := s.mostQueued()
 	if wait && (s.queued > most || s.blocked) {
 		wake := context.AfterFunc(ctx, func() {
 			s.mu.Lock()
@@ -434,9 +441,17 @@ func (s *Store) enqueue(ctx context.Context, it item, wait bool) error {
 		s.newest[p.Generation] = len(s.queue)
 	}
 	s.queue = append(s.queue, it)
-	s.queued += it.size
+	if s.queued += it.size; s.queued > s.mostQueued()/8 {
+		select {
+		case s.hurry <- struct{}{}:
+		default:
+		}
+	}
 	return nil
 }
+
+// mostQueued is how many bytes may wait for the disk.
+func (s *Store) mostQueued() int { return min(maxQueued, int(s.o.MaxBytes/8)) }
 
 // rouse wakes the committer.
 func (s *Store) rouse() {

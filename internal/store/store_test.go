@@ -186,14 +186,14 @@ func TestOtherVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, v := range []string{"0", "2", "10"} {
+	for _, v := range []string{"0", "3", "10"} {
 		format(v)
 		for range 2 { // it does not come to think otherwise
 			s, err := Open(dir, Options{Notice: func(_, text string) { t.Errorf("told %q", text) }})
 			if err == nil {
 				closed(t, s)
 			}
-			if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "its format is "+v+", this program's is 1") {
+			if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "its format is "+v+", this program's is "+formatValue) {
 				t.Errorf("format %s: Open: %v", v, err)
 			}
 			if s, err = OpenRead(dir); err == nil {
@@ -204,13 +204,29 @@ func TestOtherVersion(t *testing.T) {
 			}
 		}
 	}
-	format(formatValue) // the version that wrote it is back
-	s = open(t, dir, Options{})
-	positions, err := s.Positions()
-	if err != nil || len(positions) != 1 || positions[0].Offset != 100 || s.Damaged != "" {
-		t.Errorf("positions %+v, %v; set aside as %q", positions, err, s.Damaged)
+	for _, v := range []string{formatValue, olderFormat} { // the version that wrote it is back, or one that reads it
+		format(v)
+		if s, err := OpenRead(dir); err != nil {
+			t.Errorf("format %s: OpenRead: %v", v, err)
+		} else {
+			closed(t, s)
+		}
+		s = open(t, dir, Options{})
+		positions, err := s.Positions()
+		if err != nil || len(positions) != 1 || positions[0].Offset != 100 || s.Damaged != "" {
+			t.Errorf("format %s: positions %+v, %v; set aside as %q", v, positions, err, s.Damaged)
+		}
+		err = s.db.View(func(tx *bbolt.Tx) error {
+			if now := tx.Bucket(bMeta).Get([]byte("format")); string(now) != formatValue {
+				t.Errorf("format %s became %s", v, now)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		closed(t, s)
 	}
-	closed(t, s)
 	format("\x00")
 	s = open(t, dir, Options{})
 	if s.Damaged == "" {

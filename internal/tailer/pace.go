@@ -9,17 +9,18 @@ import (
 
 // A program that logs line by line makes a notification of every line. To take a
 // turn for each would cost hundreds of times what reading the lines costs, so a
-// file that was just read rests: it takes a hundredth of a core, unless so much is
-// written that it needs more.
+// file that was just read rests. It rests no longer, for what is truncated meanwhile,
+// and copied where nobody looks for it, is lost.
 const (
-	restFactor = 100 // times as long as the turn took
-	maxRest    = 200 * time.Millisecond
+	restFactor = 20                     // times as long as the turn took: a file takes a twentieth of a core at most,
+	denseRest  = 100 * time.Millisecond // but one whose turn brought much rests so long, for it will again
+	dense      = 8 << 10                // bytes
 
 	// A hint about a file that rests says that they come thick. Then they are left to
 	// the kernel for a while, which makes one of those that are alike, and taken
 	// together for a while; twice as long each time, until one says something new.
-	leastDeaf  = 10 * time.Millisecond
-	mostDeaf   = 80 * time.Millisecond
+	leastDeaf  = 5 * time.Millisecond
+	mostDeaf   = 40 * time.Millisecond
 	listenFor  = 2 * time.Millisecond
 	leastPause = 5 * time.Millisecond
 )
@@ -48,10 +49,14 @@ func (p *pace) hints(w *watcher) <-chan fsnotify.Event {
 	return w.events()
 }
 
-// turned makes a generation rest that has had a turn.
-func (p *pace) turned(g *generation, began time.Time) {
+// turned makes a generation rest that has had a turn which brought n bytes.
+func (p *pace) turned(g *generation, began time.Time, n int64) {
 	now := time.Now()
-	g.rest = now.Add(min(restFactor*now.Sub(began), maxRest))
+	rest := min(restFactor*now.Sub(began), denseRest)
+	if n >= dense {
+		rest = denseRest
+	}
+	g.rest = now.Add(rest)
 }
 
 // rests tells whether a generation that has grown must rest first; then rested will

@@ -21,13 +21,19 @@ func TestPace(t *testing.T) {
 		t.Skip("no notification here")
 	}
 	busy, quiet := &generation{}, &generation{}
+	p.turned(quiet, time.Now(), dense-1)
+	p.turned(busy, time.Now(), dense)
+	if few, many := quiet.rest, busy.rest; many.Sub(few) < denseRest/2 {
+		t.Errorf("little makes a file rest until %v, much until %v", few, many)
+	}
+	quiet.rest, busy.rest = time.Time{}, time.Time{}
 	if p.rests(busy) || p.rests(quiet) || p.hints(w) == nil {
 		t.Error("a first hint has to wait")
 	}
 	pause := time.Duration(0)
 	for range 8 {
-		p.turned(busy, time.Now().Add(-time.Minute))
-		if left := time.Until(busy.rest); left > maxRest {
+		p.turned(busy, time.Now().Add(-time.Minute), 1)
+		if left := time.Until(busy.rest); left > denseRest {
 			t.Errorf("it rests for %v", left)
 		}
 		busy.rest = busy.rest.Add(time.Minute) // however slow this test is

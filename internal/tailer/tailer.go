@@ -162,6 +162,7 @@ type turn struct {
 	g     *generation
 	final bool
 	began time.Time
+	from  int64 // its offset then
 	res   result
 }
 
@@ -545,7 +546,7 @@ func (t *tailer) dispatch() {
 		now := time.Now()
 		g.moved.Store(now.UnixNano())
 		t.idle--
-		t.turns <- turn{g: g, final: g.flush, began: now}
+		t.turns <- turn{g: g, final: g.flush, began: now, from: g.offset}
 	}
 }
 
@@ -636,7 +637,7 @@ func (t *tailer) end(x turn) error {
 		t.healed(g.path, g.failed)
 		g.failed, g.retry = nil, backoff{}
 	}
-	t.pace.turned(g, x.began)
+	t.pace.turned(g, x.began, g.offset-x.from)
 	switch {
 	case r.more || g.again && !t.pace.rests(g):
 		t.enqueue(g)
