@@ -65,8 +65,10 @@ type generation struct {
 	again    bool      // a hint came while it was busy
 	rest     time.Time // until when it is not read for a hint alone
 	resting  bool      // and one has come
-	flush    bool      // the next turn is final
-	last     bool      // and takes a last line without its newline
+	turns    float64   // that it has had of late, fewer by freeRate a second
+	lastTurn time.Time
+	flush    bool // the next turn is final
+	last     bool // and takes a last line without its newline
 	gone     bool
 	limit    int64 // of the first turn, in bytes; -1: none
 	told     bool  // a position with this id was made durable before anything was read

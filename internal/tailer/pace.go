@@ -15,6 +15,8 @@ const (
 	restFactor = 20                     // times as long as the turn took: a file takes a twentieth of a core at most,
 	denseRest  = 100 * time.Millisecond // but one whose turn brought much rests so long, for it will again
 	dense      = 8 << 10                // bytes
+	freeTurns  = 5                      // in a row need no rest, nor as many a second as
+	freeRate   = 20
 
 	// A hint about a file that rests says that they come thick. Then they are left to
 	// the kernel for a while, which makes one of those that are alike, and taken
@@ -52,11 +54,16 @@ func (p *pace) hints(w *watcher) <-chan fsnotify.Event {
 // turned makes a generation rest that has had a turn which brought n bytes.
 func (p *pace) turned(g *generation, began time.Time, n int64) {
 	now := time.Now()
-	rest := min(restFactor*now.Sub(began), denseRest)
-	if n >= dense {
-		rest = denseRest
+	g.turns = max(0, g.turns-freeRate*now.Sub(g.lastTurn).Seconds()) + 1
+	g.lastTurn = now
+	switch {
+	case n >= dense:
+		g.rest = now.Add(denseRest)
+	case g.turns > freeTurns:
+		g.rest = now.Add(min(restFactor*now.Sub(began), denseRest))
+	default:
+		g.rest = now
 	}
-	g.rest = now.Add(rest)
 }
 
 // rests tells whether a generation that has grown must rest first; then rested will

@@ -21,18 +21,22 @@ func TestPace(t *testing.T) {
 		t.Skip("no notification here")
 	}
 	busy, quiet := &generation{}, &generation{}
-	p.turned(quiet, time.Now(), dense-1)
-	p.turned(busy, time.Now(), dense)
-	if few, many := quiet.rest, busy.rest; many.Sub(few) < denseRest/2 {
-		t.Errorf("little makes a file rest until %v, much until %v", few, many)
+	for i := range 2 * freeTurns {
+		quiet.lastTurn = time.Now() // they follow each other at once
+		if p.turned(quiet, time.Now().Add(-time.Hour), 100); quiet.rest.After(quiet.lastTurn) != (i >= freeTurns) {
+			t.Errorf("turn %d: it rests for %v", i, quiet.rest.Sub(quiet.lastTurn))
+		}
 	}
-	quiet.rest, busy.rest = time.Time{}, time.Time{}
+	if p.turned(busy, time.Now(), dense); busy.rest.Sub(busy.lastTurn) != denseRest {
+		t.Errorf("much makes a file rest for %v", busy.rest.Sub(busy.lastTurn))
+	}
+	busy, quiet = &generation{}, &generation{}
 	if p.rests(busy) || p.rests(quiet) || p.hints(w) == nil {
 		t.Error("a first hint has to wait")
 	}
 	pause := time.Duration(0)
 	for range 8 {
-		p.turned(busy, time.Now().Add(-time.Minute), 1)
+		p.turned(busy, time.Now().Add(-time.Minute), dense)
 		if left := time.Until(busy.rest); left > denseRest {
 			t.Errorf("it rests for %v", left)
 		}
@@ -108,6 +112,7 @@ func TestGrownWhileLast(t *testing.T) {
 	tail.turnAll(t)
 	g := tail.byPath[path]
 	g.rotated, g.last, g.again = true, true, true
+	g.turns, g.lastTurn = 2*freeTurns, time.Now()
 	if err := tail.end(turn{g: g, final: true, began: time.Now().Add(-time.Second), res: result{atEnd: true}}); err != nil {
 		t.Fatal(err)
 	}
