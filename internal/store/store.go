@@ -222,6 +222,7 @@ func (s *Store) open(path string) (err error) {
 	if err != nil {
 		return err
 	}
+	s.db.AllocSize = int(min(s.o.MaxBytes/16, int64(s.db.AllocSize))) // by so much the file grows
 	return s.db.Update(s.load)
 }
 
