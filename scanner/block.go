@@ -92,7 +92,7 @@ func (c *blocks) partsBefore(b *block) {
 
 // tooFar tells whether two lines are further apart than a block may reach.
 func (c *blocks) tooFar(first, last int) bool {
-	return last-first > maxBlockBytes || countLines(c.data[first:last]) > maxBlockLines
+	return last-first > maxBlockBytes || bytes.Count(c.data[first:last], newline) > maxBlockLines
 }
 
 // opener looks back for the outermost line that opened the object in which the
@@ -181,10 +181,10 @@ func (c *blocks) unfinished() int {
 	type state struct{ depth, since int }
 	streams := map[string]state{} // that have something open
 	at := lastLines(c.data)
-	quick := quickLook{tail: c.data[at:]}
+	plain := !mayBeColoured(c.data[at:]) && !escapedBrace(c.data[at:]) // no brace is hidden
 	for at < len(c.data) {
-		if len(streams) == 0 {
-			if end := quick.closed(c.data, at); end > 0 {
+		if plain && len(streams) == 0 {
+			if end := closedEnd(c.data, at); end > 0 {
 				at = end
 				continue
 			}
@@ -248,22 +248,12 @@ func lastLines(data []byte) int {
 
 var newline = []byte{'\n'}
 
-// A quickLook tells of lines, the last ones of a chunk, that they cannot leave
-// anything open.
-type quickLook struct {
-	tail    []byte
-	looked  bool
-	strange bool // somewhere in the tail is what may hide a brace
-}
-
-// closed returns the end of the line at data[at] if it has no brace that opens but
-// one around all of it, and no container runtime has split it; else 0.
-func (q *quickLook) closed(data []byte, at int) int {
-	if !q.looked {
-		q.looked, q.strange = true, mayBeColoured(q.tail) || escapedBrace(q.tail)
-	}
+// closedEnd returns the end of the line at data[at] if it has no brace that opens but
+// one around all of it, and no container runtime has split it: it leaves nothing open.
+// It returns 0 for all others. No brace may be hidden in the line.
+func closedEnd(data []byte, at int) int {
 	n := bytes.IndexByte(data[at:], '\n')
-	if n < 0 || q.strange {
+	if n < 0 {
 		return 0
 	}
 	raw := bytes.TrimSuffix(data[at:at+n], []byte("\r"))
@@ -339,13 +329,3 @@ func flatRecord(raw []byte) bool {
 
 // partialDepth marks a stream whose last line was only a part.
 const partialDepth = 1 << 20
-
-func countLines(b []byte) int {
-	n := 0
-	for _, c := range b {
-		if c == '\n' {
-			n++
-		}
-	}
-	return n
-}

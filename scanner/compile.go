@@ -81,20 +81,24 @@ func compile(f *rules.File, fields *sharedFields) *program {
 		}
 	}
 	for _, s := range f.Shapes {
-		p.shapes = append(p.shapes, p.look.addAll([]string{s.Regex})...)
+		if x, ok := p.look.add(s.Regex); ok {
+			p.shapes = append(p.shapes, x)
+		}
 	}
 	for _, s := range f.Sentences {
-		p.sentences = append(p.sentences, sentence{text: s.Text, codes: s.Codes, alone: s.Alone, common: s.Common})
+		p.sentences = append(p.sentences, sentence(s))
 	}
 	// The longest sentence that fits is meant: "not in group or chatroom" is
 	// the start of another one.
-	slices.SortStableFunc(p.sentences, func(a, b sentence) int { return len(b.text) - len(a.text) })
+	slices.SortStableFunc(p.sentences, func(a, b sentence) int { return len(b.Text) - len(a.Text) })
 	for i := range p.sentences {
-		p.look.texts = append(p.look.texts, p.sentences[i].text)
+		p.look.texts = append(p.look.texts, p.sentences[i].Text)
 		p.all = append(p.all, i)
 	}
-	for _, x := range f.Fields {
-		p.fields = append(p.fields, p.look.addAll([]string{x.Regex})...)
+	for _, own := range f.Fields {
+		if x, ok := p.look.add(own.Regex); ok {
+			p.fields = append(p.fields, x)
+		}
 	}
 	for _, re := range fields.regexes() {
 		p.fields = append(p.fields, p.look.take(re))
@@ -165,7 +169,7 @@ func (f *file) meant(of []int, text, code string) *sentence {
 	said := newSaying(text)
 	for _, i := range of {
 		s := &f.sentences[i]
-		if (code == "" || slices.Contains(s.codes, code)) && s.is(said) {
+		if (code == "" || slices.Contains(s.Codes, code)) && s.is(said) {
 			return s
 		}
 	}

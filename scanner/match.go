@@ -14,13 +14,13 @@ func (f *file) weigh(text string, seen sight, objs []object, c *candidate, t tag
 	}
 	if c.text != "" && c.rule != nil {
 		heard := f.heard(c, seen)
-		if s := f.meant(heard, c.text, c.code); s != nil && !(s.common && c.strange) || c.cut && f.begun(c.text, c.code) {
+		if s := f.meant(heard, c.text, c.code); s != nil && !(s.Common && c.strange) || c.cut && f.begun(c.text, c.code) {
 			c.prove("sentence")
 		} else if in := c.inner; in != nil && (f.meant(f.heard(in, seen), in.text, in.code) != nil || f.meant(heard, c.text, in.code) != nil) {
 			c.prove("sentence")
 		} else if s := f.meant(heard, c.text, ""); s != nil {
-			c.basis = append(c.basis, "sentence of "+s.codes[0])
-			if s.alone && !c.strange {
+			c.basis = append(c.basis, "sentence of "+s.Codes[0])
+			if s.Alone && !c.strange {
 				c.prove("shape") // nobody else writes such an object, whatever its number
 			}
 		}
@@ -58,7 +58,7 @@ func (c *candidate) wrong(t tags) bool { return t.failure || c.text != "" && len
 func (f *file) begun(text, code string) bool {
 	const enough = 10
 	return len(text) >= enough && slices.ContainsFunc(f.sentences, func(s sentence) bool {
-		return slices.Contains(s.codes, code) && strings.HasPrefix(s.text, text)
+		return slices.Contains(s.Codes, code) && strings.HasPrefix(s.Text, text)
 	})
 }
 

@@ -38,15 +38,6 @@ func (p *patterns) take(re *regex.Regexp) pattern {
 	return pattern{re, len(p.list) - 1}
 }
 
-func (p *patterns) addAll(exprs []string) (list []pattern) {
-	for _, e := range exprs {
-		if x, ok := p.add(e); ok {
-			list = append(list, x)
-		}
-	}
-	return list
-}
-
 func (p *patterns) compile() { p.set = regex.NewSet(p.known, p.list, p.texts...) }
 
 // A sight is a text and which patterns can match it.

@@ -4,17 +4,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/imwatch/imwatch/rules"
 	"github.com/imwatch/imwatch/scanner/regex"
 )
 
 // A sentence is a fixed text of an SDK and the codes it stands for, the likeliest
 // first.
-type sentence struct {
-	text   string
-	codes  []string
-	alone  bool
-	common bool
-}
+type sentence rules.Sentence
 
 // A saying is the text of an error object, and the same without what can stand
 // behind a sentence.
@@ -25,10 +21,10 @@ func newSaying(text string) saying { return saying{text, strings.TrimRight(text,
 // is tells whether the text of an error object is the sentence: it ends with it,
 // as loggers put their own words before.
 func (s *sentence) is(said saying) bool {
-	if s.alone {
-		return strings.Contains(said.text, s.text)
+	if s.Alone {
+		return strings.Contains(said.text, s.Text)
 	}
-	return strings.HasSuffix(said.trimmed, s.text)
+	return strings.HasSuffix(said.trimmed, s.Text)
 }
 
 // Before a sentence, an app may print the number in words of its own.
@@ -39,7 +35,7 @@ var sentenceNumber = regex.MustCompile(`(?i)(\btype|\bcode|\berr(?:or)?(?:[-_ ]?
 func (f *file) sentenceCandidates(text string, seen sight, objs []object, own []*candidate) []*candidate {
 	for _, i := range seen.Texts() {
 		s := &f.sentences[i]
-		from := strings.Index(text, s.text)
+		from := strings.Index(text, s.Text)
 		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) && !c.borrows(s) }) {
 			continue
 		}
@@ -47,9 +43,9 @@ func (f *file) sentenceCandidates(text string, seen sight, objs []object, own []
 			said.hear(text, objs, s, from)
 			continue
 		}
-		c := &candidate{pos: from, end: from + len(s.text), obj: -1, text: s.text, evidence: s.text}
-		if f.beside(text, seen, objs, s, from, c) || s.alone && whole(text, from, c.end) {
-			c.code = s.codes[0]
+		c := &candidate{pos: from, end: from + len(s.Text), obj: -1, text: s.Text, evidence: s.Text}
+		if f.beside(text, seen, objs, s, from, c) || s.Alone && whole(text, from, c.end) {
+			c.code = s.Codes[0]
 		}
 		if n := numberBefore(text, objs, s, from); n != "" {
 			c.code = n
@@ -67,12 +63,12 @@ func (f *file) sentenceCandidates(text string, seen sight, objs []object, own []
 // borrows tells whether an object that is none of the SDK's, with a number of
 // its own, quotes a sentence that nobody else writes: the sentence counts.
 func (c *candidate) borrows(s *sentence) bool {
-	return c.strange && s.alone && !slices.Contains(s.codes, c.code)
+	return c.strange && s.Alone && !slices.Contains(s.Codes, c.code)
 }
 
 // numbered returns the candidate that has one of the sentence's codes.
 func numbered(own []*candidate, s *sentence) (*candidate, bool) {
-	i := slices.IndexFunc(own, func(c *candidate) bool { return slices.Contains(s.codes, c.code) })
+	i := slices.IndexFunc(own, func(c *candidate) bool { return slices.Contains(s.Codes, c.code) })
 	if i < 0 {
 		return nil, false
 	}
@@ -86,10 +82,10 @@ func (c *candidate) hear(text string, objs []object, s *sentence, from int) {
 	if c.obj < 0 || c.text != "" {
 		return
 	}
-	end := from + len(s.text)
-	near := end <= objs[c.obj].open && strings.Trim(text[end:objs[c.obj].open], " .!:,-") == "" && !c.strange && (!s.common || len(c.code) > 1 && c.code != "17")
-	if near || s.alone && whole(text, from, end) {
-		c.text = s.text
+	end := from + len(s.Text)
+	near := end <= objs[c.obj].open && strings.Trim(text[end:objs[c.obj].open], " .!:,-") == "" && !c.strange && (!s.Common || len(c.code) > 1 && c.code != "17")
+	if near || s.Alone && whole(text, from, end) {
+		c.text = s.Text
 	}
 }
 
@@ -98,10 +94,10 @@ func (c *candidate) hear(text string, objs []object, s *sentence, from int) {
 // have, a single digit counts only as code=N, and in an object only under type.
 func numberBefore(text string, objs []object, s *sentence, from int) string {
 	m := submatches(sentenceNumber, text[max(0, from-48):from])
-	if m == nil || !slices.Contains(s.codes, m[2]) {
+	if m == nil || !slices.Contains(s.Codes, m[2]) {
 		return ""
 	}
-	if s.common {
+	if s.Common {
 		key, n := strings.ToLower(m[1]), m[2]
 		inside := slices.ContainsFunc(objs, func(o object) bool { return from > o.open && from < o.end })
 		if len(n) < 2 && key != "code" || inside && (len(n) < 2 || key != "type") {
@@ -144,10 +140,10 @@ func (f *file) beside(text string, seen sight, objs []object, s *sentence, from 
 				continue
 			}
 			kind, quoted, ok := at(text, objs, i, "type")
-			if ok && quoted && (len(kind) <= 2 || kind == "Object") && strings.TrimRight(text[fl.start:fl.end], ".!") == s.text && f.shaped(&objs[i], seen) {
+			if ok && quoted && (len(kind) <= 2 || kind == "Object") && strings.TrimRight(text[fl.start:fl.end], ".!") == s.Text && f.shaped(&objs[i], seen) {
 				c.obj, c.pos, c.end = i, objs[i].start, objs[i].end
-				if _, _, nested := at(text, objs, i, "data.message"); nested && len(s.codes) > 1 {
-					c.inner = &candidate{code: s.codes[1], text: s.text}
+				if _, _, nested := at(text, objs, i, "data.message"); nested && len(s.Codes) > 1 {
+					c.inner = &candidate{code: s.Codes[1], text: s.Text}
 				}
 				return true
 			}

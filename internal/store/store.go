@@ -443,10 +443,7 @@ func (s *Store) enqueue(ctx context.Context, it item, wait bool) error {
 	}
 	s.queue = append(s.queue, it)
 	if s.queued += it.size; s.queued > s.mostQueued()/8 {
-		select {
-		case s.hurry <- struct{}{}:
-		default:
-		}
+		signal(s.hurry)
 	}
 	return nil
 }
@@ -455,9 +452,12 @@ func (s *Store) enqueue(ctx context.Context, it item, wait bool) error {
 func (s *Store) mostQueued() int { return min(maxQueued, int(s.o.MaxBytes/8)) }
 
 // rouse wakes the committer.
-func (s *Store) rouse() {
+func (s *Store) rouse() { signal(s.wake) }
+
+// signal sends, if no signal is waiting to be taken.
+func signal(c chan struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

@@ -96,7 +96,9 @@ func TestRestedAtEnd(t *testing.T) {
 	}
 	tail.ended = make(chan turn, 1)
 	go tail.work(context.Background())
-	if tail.readRested(); read != "one\ntwo\n" {
+	tail.readRested()
+	<-tail.ended // as Run waits for the turns under way
+	if read != "one\ntwo\n" {
 		t.Errorf("read %q", read)
 	}
 	close(tail.turns)

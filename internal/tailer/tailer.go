@@ -420,11 +420,9 @@ func (t *tailer) readRested() {
 			t.live = append(t.live, g)
 		}
 	}
-	for len(t.live) > 0 || t.idle < t.o.Workers {
-		if t.dispatch(); t.idle < t.o.Workers {
-			<-t.ended
-			t.idle++
-		}
+	for t.dispatch(); len(t.live) > 0; t.dispatch() { // all workers are busy
+		<-t.ended
+		t.idle++
 	}
 }
 
