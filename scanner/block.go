@@ -181,7 +181,7 @@ func (c *blocks) unfinished() int {
 	type state struct{ depth, since int }
 	streams := map[string]state{} // that have something open
 	at := lastLines(c.data)
-	plain := !mayBeColoured(c.data[at:]) && !escapedBrace(c.data[at:]) // no brace is hidden
+	plain := !mayBeColoured(c.data[at:])
 	for at < len(c.data) {
 		if plain && len(streams) == 0 {
 			if end := closedEnd(c.data, at); end > 0 {
@@ -224,7 +224,7 @@ func (c *blocks) unfinished() int {
 // lastLines returns where the last lines of the data begin, as many as a block may
 // have.
 func lastLines(data []byte) int {
-	for window := 16 << 10; ; window *= 4 {
+	for window := 16 << 10; ; window *= 2 {
 		window = min(window, maxBlockBytes)
 		from := max(0, len(data)-1-window)
 		ends := data[from:max(from, len(data)-1)] // of the lines before the last one
@@ -250,7 +250,7 @@ var newline = []byte{'\n'}
 
 // closedEnd returns the end of the line at data[at] if it has no brace that opens but
 // one around all of it, and no container runtime has split it: it leaves nothing open.
-// It returns 0 for all others. No brace may be hidden in the line.
+// It returns 0 for all others. The line has no colours.
 func closedEnd(data []byte, at int) int {
 	n := bytes.IndexByte(data[at:], '\n')
 	if n < 0 {
@@ -262,7 +262,7 @@ func closedEnd(data []byte, at int) int {
 		return 0
 	case brace == 0:
 		// In GB18030 the last brace can be half of a character.
-		if raw[len(raw)-1] != '}' || raw[len(raw)-2] >= utf8.RuneSelf || bytes.IndexByte(raw[1:], '{') >= 0 || bytes.HasPrefix(raw, []byte(`{"log":"`)) {
+		if raw[len(raw)-1] != '}' || raw[len(raw)-2] >= utf8.RuneSelf || bytes.IndexByte(raw[1:], '{') >= 0 || bytes.HasPrefix(raw, []byte(`{"log":"`)) || escapedBrace(raw) {
 			return 0
 		}
 	case len(raw) > 10 && raw[10] == 'T' && (bytes.Contains(raw, []byte(" stdout P")) || bytes.Contains(raw, []byte(" stderr P"))):
@@ -273,12 +273,25 @@ func closedEnd(data []byte, at int) int {
 
 // escapedBrace tells whether a text may have one.
 func escapedBrace(b []byte) bool {
-	return bytes.Contains(b, []byte(`\u007`)) || bytes.Contains(b, []byte(`\x7`))
+	at := bytes.IndexByte(b, '\\')
+	return at >= 0 && (bytes.Contains(b[at:], []byte(`\u007`)) || bytes.Contains(b[at:], []byte(`\x7`)))
 }
 
 // mayBeColoured tells whether a text may have terminal colours.
 func mayBeColoured(b []byte) bool {
-	return bytes.IndexByte(b, 0x1b) >= 0 || bytes.Contains(b, []byte("[39m")) || bytes.Contains(b, []byte("[0m"))
+	if bytes.IndexByte(b, 0x1b) >= 0 {
+		return true
+	}
+	for {
+		at := bytes.IndexByte(b, '[')
+		if at < 0 {
+			return false
+		}
+		if b = b[at:]; bytes.HasPrefix(b, []byte("[39m")) || bytes.HasPrefix(b, []byte("[0m")) {
+			return true
+		}
+		b = b[1:]
+	}
 }
 
 // plainEnd returns the end of the line at data[at] if the line is surely a record

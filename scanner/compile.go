@@ -32,6 +32,7 @@ type program struct {
 	look      *patterns
 	orders    map[string][]string // the families, by the one that comes first
 	failures  bool                // it has words for failure: where none of them is, nothing went wrong
+	keys      []string            // of objects of the rules
 }
 
 type word struct {
@@ -110,6 +111,9 @@ func compile(f *rules.File, fields *sharedFields) *program {
 	for i := range f.Rules {
 		r := &f.Rules[i]
 		if x, ok := p.look.add(r.Regex); ok { // else rules.Parse has said why
+			if r.Object != nil {
+				p.keys = append(p.keys, r.Object.Keys...)
+			}
 			p.rules = append(p.rules, rule{r, x, x.SubexpIndex("code"), x.SubexpIndex("symbol"), x.SubexpIndex("message")})
 		}
 	}

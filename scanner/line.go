@@ -32,17 +32,31 @@ var (
 
 // lineAt returns the decoded line that contains data[i].
 func lineAt(data []byte, i int) line {
-	l := line{start: bytes.LastIndexByte(data[:i], '\n') + 1, end: len(data)}
-	if n := bytes.IndexByte(data[i:], '\n'); n >= 0 {
-		l.end = i + n + 1
-	}
-	raw := bytes.TrimSuffix(bytes.TrimSuffix(data[l.start:l.end], []byte("\n")), []byte("\r"))
-	l.decode(raw)
+	l := line{}
+	l.start, l.end = lineAround(data, i)
+	l.decode(withoutEnd(data[l.start:l.end]))
 	return l
 }
 
+// lineAround returns where the line that contains data[i] begins and ends, behind its
+// newline.
+func lineAround(data []byte, i int) (start, end int) {
+	start, end = bytes.LastIndexByte(data[:i], '\n')+1, len(data)
+	if n := bytes.IndexByte(data[i:], '\n'); n >= 0 {
+		end = i + n + 1
+	}
+	return start, end
+}
+
+func withoutEnd(line []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+}
+
 func (l *line) decode(raw []byte) {
-	l.text = uncolour(string(raw))
+	l.text = string(raw)
+	if mayBeColoured(raw) {
+		l.text = uncolour(l.text)
+	}
 	l.decoded = len(l.text) != len(raw)
 	if l.text != "" {
 		l.unwrap(l.text)

@@ -155,7 +155,7 @@ func inEncodings(anchors []anchor) []anchor {
 // how many bytes it is done with; the rest may go on behind the data and must
 // be offered again with more. With final it is done with all of it.
 func (s *Scanner) Scan(data []byte, final bool, emit func(*Block)) (consumed int) {
-	return s.scan(data, final, filter{s.candidates, filesOf}, emit)
+	return s.scan(data, final, filter{s.candidates, filesOf, s.foreign}, emit)
 }
 
 // A filter says what need not be looked at.
@@ -166,20 +166,27 @@ type filter struct {
 	// files returns the files whose rules must be shown a block, by what candidates
 	// returned.
 	files func(fits []fit, b *block) fileSet
+	// foreign tells whether the rules of some files find nothing in a line, which is a
+	// record of its own.
+	foreign func(line []byte, files fileSet) bool
 }
 
 // scan is Scan with the prefilter as a parameter, so that a test can hold it
 // against a loop over all lines and rules.
 func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) int {
 	c := blocks{data: data, done: map[int]bool{}}
-	var found []block
+	var lines [][2]int // that must be looked at
 	fits := need.candidates(data, func(hit int) int {
-		b, next := c.take(hit)
-		if len(b.lines) > 0 {
-			found = append(found, b)
-		}
-		return next
+		start, end := lineAround(data, hit)
+		lines = append(lines, [2]int{start, end})
+		return end
 	})
+	var found []block
+	for _, l := range lines {
+		if !c.done[l[0]] && !need.foreign(data[l[0]:l[1]], filesIn(fits, l[0], l[1])) {
+			found = append(found, c.take(l[0]))
+		}
+	}
 	hold := len(data)
 	if !final {
 		hold = settle(found, c.unfinished())
@@ -195,22 +202,13 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 	return hold
 }
 
-// take makes the block around a hit; an empty one where the line belongs to one
-// already.
-func (c *blocks) take(hit int) (b block, next int) {
-	start := bytes.LastIndexByte(c.data[:hit], '\n') + 1
-	next = len(c.data)
-	if n := bytes.IndexByte(c.data[hit:], '\n'); n >= 0 {
-		next = hit + n + 1
-	}
-	if c.done[start] {
-		return b, next
-	}
-	b = c.around(hit)
+// take makes the block of a line that belongs to none yet.
+func (c *blocks) take(start int) block {
+	b := c.around(start)
 	for i := range b.lines {
 		c.done[b.lines[i].start] = true
 	}
-	return b, next
+	return b
 }
 
 // settle moves the place up to which everything is finished before every block
@@ -255,13 +253,17 @@ func (s *Scanner) candidates(data []byte, visit func(int) int) []fit {
 
 // filesOf returns the files of which an anchor fits somewhere in a block; all for
 // one that a container runtime may have split within an anchor.
-func filesOf(fits []fit, b *block) (files fileSet) {
+func filesOf(fits []fit, b *block) fileSet {
 	if b.lines[0].contained && len(b.lines) > 1 {
 		return allFiles
 	}
-	first, _ := slices.BinarySearchFunc(fits, b.start(), func(f fit, start int) int { return f.at - start })
+	return filesIn(fits, b.start(), b.end())
+}
+
+func filesIn(fits []fit, start, end int) (files fileSet) {
+	first, _ := slices.BinarySearchFunc(fits, start, func(f fit, start int) int { return f.at - start })
 	for _, f := range fits[first:] {
-		if f.at >= b.end() {
+		if f.at >= end {
 			break
 		}
 		files |= f.files

@@ -31,6 +31,7 @@ var everything = filter{
 		return nil
 	},
 	func([]fit, *block) fileSet { return allFiles },
+	func([]byte, fileSet) bool { return false },
 }
 
 // found prints what a scan finds, offering the data in pieces of the given sizes.
@@ -68,7 +69,7 @@ func agree(t *testing.T, s *Scanner, data []byte, seed uint64) {
 	}
 	whole := func() int { return len(data) }
 	want := found(s, data, everything, whole)
-	prefilter := filter{s.candidates, filesOf}
+	prefilter := filter{s.candidates, filesOf, s.foreign}
 	if got := found(s, data, prefilter, whole); got != want {
 		t.Fatalf("the prefilter changes what is found:\n%s\nwithout it:\n%s\ndata %q", got, want, data)
 	}

@@ -1,0 +1,102 @@
+package scanner
+
+import (
+	"bytes"
+	"slices"
+	"unicode/utf8"
+)
+
+// foreign tells whether a line is somebody else's record, in which the rules of some
+// files find nothing: one flat object in JSON with a key that no object of theirs has,
+// and without anything that would prove a number in it. "type": stands in many such.
+func (s *Scanner) foreign(line []byte, files fileSet) bool {
+	line = withoutEnd(line)
+	if !singleObject(line) {
+		return false
+	}
+	for i, f := range s.files {
+		if files&fileBit(i) != 0 && !f.ready().foreign(line) {
+			return false
+		}
+	}
+	return true
+}
+
+// foreign tells it of one file: all that it could find is the number of an object that
+// has other keys beside it, which only a sentence, a shape, a range or a name proves
+// to be a code.
+func (f *file) foreign(line []byte) bool {
+	if !strangeKey(line, f.keys) {
+		return false
+	}
+	seen := f.look.look(string(line))
+	defer seen.close()
+	if len(seen.Texts()) > 0 {
+		return false
+	}
+	for i := range f.rules {
+		if r := &f.rules[i]; seen.May(r.id) && (r.Object == nil || r.Gives != "") {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(f.shapes, func(p pattern) bool { return seen.MatchIn(p.id, 0, len(line)) }) &&
+		!slices.ContainsFunc(f.words, func(w word) bool { return (w.Proof == "sdk" || w.Proof == "vendor") && seen.May(w.id) })
+}
+
+// singleObject tells whether a line may be one object without another one in it, and
+// is surely nothing else: neither encoded nor coloured, no line of a text that a
+// collector has wrapped.
+func singleObject(line []byte) bool {
+	n := len(line) - 1
+	return n > 1 && line[0] == '{' && line[1] == '"' && line[n] == '}' && bytes.IndexByte(line[1:], '{') < 0 && bytes.IndexByte(line, '}') == n &&
+		bytes.IndexByte(line, '\\') < 0 && bytes.IndexByte(line, '%') < 0 && bytes.IndexByte(line, '[') < 0 && bytes.IndexByte(line, '&') < 0 && bytes.IndexByte(line, 0x1b) < 0 &&
+		!bytes.HasPrefix(line, []byte(`{"log":"`)) && utf8.Valid(line)
+}
+
+// strangeKey tells whether a line that is a single object is JSON, as strict as it must be
+// to be read by this, and has a key that is none of some.
+func strangeKey(line []byte, keys []string) (strange bool) {
+	rest := line[1:]
+	for {
+		key, behind, ok := cutQuoted(rest)
+		if !ok || len(key) == 0 || len(behind) < 2 || behind[0] != ':' {
+			return false
+		}
+		strange = strange || !slices.Contains(keys, string(key))
+		if rest = behind[1:]; rest[0] == '"' {
+			value, behind, ok := cutQuoted(rest)
+			if !ok || len(value) > 0 && bytes.IndexByte([]byte(" \t]^\xe2"), value[0]) >= 0 { // as a line of something larger
+				return false
+			}
+			rest = behind
+		} else {
+			n := 0
+			for n < len(rest) && (isWordByte(rest[n]) || rest[n] == '.' || rest[n] == '-' || rest[n] == '+') {
+				n++
+			}
+			if n == 0 {
+				return false
+			}
+			rest = rest[n:]
+		}
+		switch {
+		case len(rest) == 1: // the brace
+			return strange
+		case len(rest) == 0 || rest[0] != ',':
+			return false
+		}
+		rest = rest[1:]
+	}
+}
+
+// cutQuoted cuts a quoted text off.
+func cutQuoted(b []byte) (text, behind []byte, ok bool) {
+	if len(b) == 0 || b[0] != '"' {
+		return nil, nil, false
+	}
+	n := bytes.IndexByte(b[1:], '"')
+	if n < 0 {
+		return nil, nil, false
+	}
+	return b[1 : n+1], b[n+2:], true
+}
