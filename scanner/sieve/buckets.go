@@ -31,8 +31,12 @@ func (v *tables) add(window uint32, width int, bucket uint8) {
 		c := byte(window >> (8 * k))
 		v.nibbles[k][0][c&15] |= 1 << bucket
 		v.nibbles[k][1][c>>4] |= 1 << bucket
+		v.bytes[k][c&0x7f] |= 1 << bucket
 	}
 	for k := width; k < Window; k++ {
+		for c := range v.bytes[k] {
+			v.bytes[k][c] |= 1 << bucket
+		}
 		for n := range 16 {
 			v.nibbles[k][0][n] |= 1 << bucket
 			v.nibbles[k][1][n] |= 1 << bucket

@@ -28,7 +28,7 @@ type Sieve struct {
 	shift   uint8    // of a hash, to these bits
 	entries []entry
 	marks   tables
-	fast    bool             // the assembly sifts
+	fast    kernel           // nil where there is none
 	pairs   *[1 << 10]uint64 // the pairs of bytes that windows have, where there is no assembly
 }
 
@@ -47,13 +47,21 @@ type entry struct {
 }
 
 // Tables are what the assembly reads: for each of four bytes two tables by low
-// and high nibble, whose bits are buckets of windows, and the bit map.
+// and high nibble, whose bits are buckets of windows; the bit map; and for each of
+// four bytes a table by its lower seven bits.
 type tables struct {
 	nibbles [Window][2][16]uint8
 	mask    uint32
 	_       [12]byte
 	bits    [1 << 13]uint8
+	bytes   [Window][1 << 7]uint8
 }
+
+// A kernel sifts 64 bytes at a time n bytes of data, which are block at least: what is
+// left behind the last whole 64 it does not look at. Places has room for MaxPlaces.
+type kernel func(v *tables, data *byte, n int, places *uint32) (found, next int)
+
+const block = 64 + Window - 1 // the last windows reach behind the 64 bytes
 
 const (
 	Window  = 4       // bytes
@@ -61,7 +69,7 @@ const (
 
 	// Beyond is how many bytes that no literal has should stand behind a short
 	// text, for all of it to be sifted fast.
-	Beyond = 64 + Window - 1
+	Beyond = block
 )
 
 func windowHash(w uint32) uint32 { return w * 0x9E3779B1 }
@@ -75,7 +83,10 @@ func New(literals []string) *Sieve {
 // Known is New with what is known of the literals: any choice of windows finds the
 // same.
 func Known(literals []string, known *plan.Table) *Sieve {
-	s := &Sieve{Literals: literals, width: Window, fast: assembly}
+	s := &Sieve{Literals: literals, width: Window}
+	if len(kernels) > 0 {
+		s.fast = kernels[0]
+	}
 	for _, l := range literals {
 		s.width = min(s.width, len(l))
 	}
@@ -152,7 +163,7 @@ func (s *Sieve) fill(order []int, chosen []plan.Window) {
 		s.marks.add(w, s.width, c.Bucket)
 	}
 	s.table(order, chosen)
-	if !s.fast {
+	if s.fast == nil {
 		s.pairs = pairs(s.windows, s.width)
 	}
 }
@@ -291,8 +302,8 @@ func (s *Sieve) Next(data []byte, place int, from uint32) (lit, at int, next uin
 // Sift fills places with where windows may begin, and returns how many and
 // where to go on.
 func (s *Sieve) Sift(data []byte, places *[MaxPlaces]uint32) (n, next int) {
-	if s.fast && len(data) >= block {
-		return fastSift(&s.marks, data, places)
+	if s.fast != nil && len(data) >= block {
+		return s.fast(&s.marks, &data[0], len(data), &places[0])
 	}
 	if s.pairs == nil || s.width < 3 {
 		return s.sifted(data, 0, 0, places)

@@ -2,19 +2,20 @@ package sieve
 
 import "golang.org/x/sys/cpu"
 
-// assembly tells whether the assembly can run here.
-var assembly = cpu.X86.HasAVX2 && cpu.X86.HasBMI1 && cpu.X86.HasPOPCNT
+// kernels are the sifting functions in sieve_amd64.s that can run here, the fastest first.
+var kernels = func() (list []kernel) {
+	x := &cpu.X86
+	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VBMI && x.HasAVX512VBMI2 && x.HasBMI1 && x.HasPOPCNT {
+		list = append(list, sift512)
+	}
+	if x.HasAVX2 && x.HasBMI1 && x.HasPOPCNT {
+		list = append(list, sift)
+	}
+	return list
+}()
 
-// A block and the three bytes behind it that its last windows reach into.
-const block = 64 + Window - 1
-
-// fastSift is Sift 64 bytes at a time. data has at least block bytes; what
-// is left behind the last block is not looked at.
-func fastSift(v *tables, data []byte, places *[MaxPlaces]uint32) (n, next int) {
-	return sift(v, &data[0], len(data), &places[0])
-}
-
-// sift is in sieve_amd64.s.
-//
 //go:noescape
 func sift(v *tables, data *byte, n int, places *uint32) (found, next int)
+
+//go:noescape
+func sift512(v *tables, data *byte, n int, places *uint32) (found, next int)

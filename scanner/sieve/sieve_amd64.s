@@ -6,6 +6,44 @@ DATA lowNibbles<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA lowNibbles<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL lowNibbles<>(SB), RODATA|NOPTR, $32
 
+DATA counting<>+0(SB)/8, $0x0706050403020100
+DATA counting<>+8(SB)/8, $0x0f0e0d0c0b0a0908
+DATA counting<>+16(SB)/8, $0x1716151413121110
+DATA counting<>+24(SB)/8, $0x1f1e1d1c1b1a1918
+DATA counting<>+32(SB)/8, $0x2726252423222120
+DATA counting<>+40(SB)/8, $0x2f2e2d2c2b2a2928
+DATA counting<>+48(SB)/8, $0x3736353433323130
+DATA counting<>+56(SB)/8, $0x3f3e3d3c3b3a3938
+GLOBL counting<>(SB), RODATA|NOPTR, $64
+
+// KEEP keeps of the R9 places in the list those whose window has its bit set in the map,
+// and returns.
+#define KEEP \
+	LEAQ (R8)(R9*4), BX; \
+	MOVQ R8, DX; \
+	XORQ R9, R9; \
+	JMP  test; \
+keep: \
+	MOVL (DX), R10; \
+	ADDQ $4, DX; \
+	MOVL (SI)(R10*1), R11; \
+	ANDL R12, R11; \
+	IMUL3L $0x9E3779B1, R11, R11; \
+	SHRL $16, R11; \
+	MOVL R11, R13; \
+	SHRL $3, R13; \
+	MOVBLZX 144(DI)(R13*1), R13; \
+	ANDL $7, R11; \
+	MOVL R10, (R8)(R9*4); \
+	BTL  R11, R13; \
+	ADCQ $0, R9; \
+test: \
+	CMPQ DX, BX; \
+	JB   keep; \
+	MOVQ R9, found+32(FP); \
+	MOVQ CX, next+40(FP); \
+	RET
+
 // func sift(v *tables, data *byte, n int, places *uint32) (found, next int)
 //
 // For 64 places at a time: the low and the high nibble of each of the next four
@@ -160,29 +198,73 @@ more:
 
 done:
 	VZEROUPPER
-	LEAQ (R8)(R9*4), BX // the end of the list
-	MOVQ R8, DX
+	KEEP
+
+// func sift512(v *tables, data *byte, n int, places *uint32) (found, next int)
+//
+// The same with the instructions of AVX-512: a byte selects its set of buckets at once,
+// but for its upper bit, and what is marked is written to the list in one step, unless
+// it is more than sixteen.
+TEXT ·sift512(SB), NOSPLIT, $0-48
+	MOVQ v+0(FP), DI
+	MOVQ data+8(FP), SI
+	MOVQ n+16(FP), DX
+	MOVQ places+24(FP), R8
+	VMOVDQU8 8336(DI), Z0
+	VMOVDQU8 8400(DI), Z1
+	VMOVDQU8 8464(DI), Z2
+	VMOVDQU8 8528(DI), Z3
+	VMOVDQU8 8592(DI), Z4
+	VMOVDQU8 8656(DI), Z5
+	VMOVDQU8 8720(DI), Z6
+	VMOVDQU8 8784(DI), Z7
+	MOVL 128(DI), R12
+	VMOVDQU8 counting<>(SB), Z16
+	VPXORQ Z17, Z17, Z17 // where the block is
+	MOVL $64, AX
+	VPBROADCASTD AX, Z18
+	XORQ CX, CX
 	XORQ R9, R9
-	JMP  test
+	SUBQ $67, DX
 
-keep:
-	MOVL (DX), R10
-	ADDQ $4, DX
-	MOVL (SI)(R10*1), R11
-	ANDL R12, R11
-	IMUL3L $0x9E3779B1, R11, R11
-	SHRL $16, R11
-	MOVL R11, R13
-	SHRL $3, R13
-	MOVBLZX 144(DI)(R13*1), R13
-	ANDL $7, R11
-	MOVL R10, (R8)(R9*4)
-	BTL  R11, R13
-	ADCQ $0, R9
+block:
+	CMPQ CX, DX
+	JGT  done
+	CMPQ R9, $960 // room for 64 more of 1,024
+	JGT  done
+	VMOVDQU8 0(SI)(CX*1), Z8
+	VMOVDQU8 1(SI)(CX*1), Z9
+	VMOVDQU8 2(SI)(CX*1), Z10
+	VMOVDQU8 3(SI)(CX*1), Z11
+	VPERMI2B Z1, Z0, Z8
+	VPERMI2B Z3, Z2, Z9
+	VPERMI2B Z5, Z4, Z10
+	VPERMI2B Z7, Z6, Z11
+	VPANDQ Z9, Z8, Z8
+	VPANDQ Z11, Z10, Z10
+	VPTESTMB Z10, Z8, K1
+	KMOVQ K1, AX
+	VPCOMPRESSB.Z Z16, K1, Z12
+	VPMOVZXBD X12, Z12
+	VPADDD Z17, Z12, Z12
+	VMOVDQU32 Z12, (R8)(R9*4)
+	VPADDD Z18, Z17, Z17
+	POPCNTQ AX, BX
+	LEAQ (R8)(R9*4), R10
+	ADDQ BX, R9
+	ADDQ $64, CX
+	CMPQ BX, $16
+	JBE  block
 
-test:
-	CMPQ DX, BX
-	JB   keep
-	MOVQ R9, found+32(FP)
-	MOVQ CX, next+40(FP)
-	RET
+more:
+	TZCNTQ AX, R11
+	LEAL -64(R11)(CX*1), R11
+	MOVL R11, (R10)
+	ADDQ $4, R10
+	BLSRQ AX, AX
+	JNZ  more
+	JMP  block
+
+done:
+	VZEROUPPER
+	KEEP

@@ -13,12 +13,14 @@ import (
 	"github.com/imwatch/imwatch/scanner/plan"
 )
 
-// portable makes a searcher do without the assembly.
-func portable(s *Sieve) *Sieve {
-	p := *s
-	p.fast = false
-	p.pairs = pairs(s.windows, s.width)
-	return &p
+// everyWay returns the sieve as each processor would run it, without assembly too.
+func everyWay(s *Sieve) (list []*Sieve) {
+	for _, k := range append(slices.Clone(kernels), nil) {
+		way := *s
+		way.fast, way.pairs = k, pairs(s.windows, s.width)
+		list = append(list, &way)
+	}
+	return list
 }
 
 // found returns where the literals stand.
@@ -56,9 +58,9 @@ func naive(lits []string, data []byte) (hits [][2]int) {
 func agree(t *testing.T, s *Sieve, data []byte) {
 	t.Helper()
 	want := naive(s.Literals, data)
-	for _, s := range []*Sieve{s, portable(s)} {
-		if got := found(s, data); !slices.Equal(got, want) {
-			t.Fatalf("hits %v, want %v; assembly %v, literals %q in %q", got, want, s.fast, s.Literals, data)
+	for i, way := range everyWay(s) {
+		if got := found(way, data); !slices.Equal(got, want) {
+			t.Fatalf("hits %v, want %v; kernel %d of %d, literals %q in %q", got, want, i, len(kernels), s.Literals, data)
 		}
 	}
 }
