@@ -30,10 +30,14 @@ func (s *Store) commits() {
 	defer close(s.done)
 	timer := time.NewTimer(quietCommit)
 	defer timer.Stop()
+	var rested time.Time
 	for {
 		select {
 		case <-s.wake:
 		case <-timer.C:
+		}
+		if d := time.Until(rested); d > 0 {
+			s.rest(d)
 		}
 		timer.Reset(quietCommit)
 		began := time.Now()
@@ -60,7 +64,7 @@ func (s *Store) commits() {
 		if closing {
 			return
 		}
-		s.rest(min(restFactor*time.Since(began), maxRest))
+		rested = time.Now().Add(min(restFactor*time.Since(began), maxRest))
 	}
 }
 

@@ -20,7 +20,8 @@ const (
 
 	// A hint about a file that rests says that they come thick. Then they are left to
 	// the kernel for a while, which makes one of those that are alike, and taken
-	// together for a while; twice as long each time, until one says something new.
+	// together for a while; twice as long each time, until one says something new, and
+	// then as long as the file rests.
 	leastDeaf  = 5 * time.Millisecond
 	mostDeaf   = 40 * time.Millisecond
 	listenFor  = 2 * time.Millisecond
@@ -84,14 +85,17 @@ func (p *pace) rests(g *generation) bool {
 	return true
 }
 
-// deafen is told of a hint that says nothing new.
-func (p *pace) deafen() {
+// deafen is told of a hint that says nothing new, for g rests.
+func (p *pace) deafen(g *generation) {
 	now := time.Now()
 	if now.Before(p.listen) {
 		return
 	}
 	p.pause = min(max(2*p.pause, leastDeaf), mostDeaf)
 	p.deaf = now.Add(p.pause)
+	if p.pause == mostDeaf && g.rest.After(p.deaf) {
+		p.deaf = g.rest // both end at once
+	}
 	p.listen = p.deaf.Add(listenFor)
 	p.wake(p.deaf)
 }

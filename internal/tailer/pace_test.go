@@ -44,7 +44,7 @@ func TestPace(t *testing.T) {
 		if !p.rests(busy) {
 			t.Error("a hint about a file that rests makes a turn")
 		}
-		if p.deafen(); p.hints(w) != nil {
+		if p.deafen(busy); p.hints(w) != nil {
 			t.Error("hints are taken though they say nothing new")
 		}
 		if list := p.rested(busy.rest.Add(-time.Millisecond)); len(list) > 0 {

@@ -460,7 +460,7 @@ func (t *tailer) event(ev fsnotify.Event) {
 		if g.busy || !t.pace.rests(g) {
 			t.enqueue(g)
 		} else {
-			t.pace.deafen()
+			t.pace.deafen(g)
 		}
 		return
 	}
