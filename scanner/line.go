@@ -99,7 +99,8 @@ func (l *line) dated(raw string) bool {
 	if len(raw) > 10 && raw[10] == 'T' {
 		return l.cri(raw) || l.prefixed(raw, syslogLine)
 	}
-	if len(raw) > 10 && (raw[5] == ' ' || raw[10] == ' ') {
+	// A time of logcat's has milliseconds behind a point.
+	if len(raw) > 19 && (raw[5] == ' ' && raw[14] == '.' || raw[10] == ' ' && raw[19] == '.') {
 		return slices.ContainsFunc(logcatLines, func(form *regex.Regexp) bool { return l.prefixed(raw, form) })
 	}
 	return false

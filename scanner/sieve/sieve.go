@@ -28,7 +28,7 @@ type Sieve struct {
 	shift   uint8    // of a hash, to these bits
 	entries []entry
 	marks   tables
-	fast    kernel           // nil where there is none
+	fast    kernel
 	pairs   *[1 << 10]uint64 // the pairs of bytes that windows have, where there is no assembly
 }
 
@@ -57,11 +57,17 @@ type tables struct {
 	bytes   [Window][1 << 7]uint8
 }
 
-// A kernel sifts 64 bytes at a time n bytes of data, which are block at least: what is
-// left behind the last whole 64 it does not look at. Places has room for MaxPlaces.
-type kernel func(v *tables, data *byte, n int, places *uint32) (found, next int)
+// A kernel sifts 64 bytes at a time: it does not look at what is left behind the last
+// whole block.
+type kernel uint8
 
-const block = 64 + Window - 1 // the last windows reach behind the 64 bytes
+const (
+	portable kernel = iota // pairs of bytes, without assembly
+	avx2
+	avx512
+)
+
+const block = 64 + Window - 1 // its last windows reach behind the 64 bytes
 
 const (
 	Window  = 4       // bytes
@@ -83,10 +89,7 @@ func New(literals []string) *Sieve {
 // Known is New with what is known of the literals: any choice of windows finds the
 // same.
 func Known(literals []string, known *plan.Table) *Sieve {
-	s := &Sieve{Literals: literals, width: Window}
-	if len(kernels) > 0 {
-		s.fast = kernels[0]
-	}
+	s := &Sieve{Literals: literals, width: Window, fast: kernels[0]}
 	for _, l := range literals {
 		s.width = min(s.width, len(l))
 	}
@@ -163,7 +166,7 @@ func (s *Sieve) fill(order []int, chosen []plan.Window) {
 		s.marks.add(w, s.width, c.Bucket)
 	}
 	s.table(order, chosen)
-	if s.fast == nil {
+	if s.fast == portable {
 		s.pairs = pairs(s.windows, s.width)
 	}
 }
@@ -302,8 +305,8 @@ func (s *Sieve) Next(data []byte, place int, from uint32) (lit, at int, next uin
 // Sift fills places with where windows may begin, and returns how many and
 // where to go on.
 func (s *Sieve) Sift(data []byte, places *[MaxPlaces]uint32) (n, next int) {
-	if s.fast != nil && len(data) >= block {
-		return s.fast(&s.marks, &data[0], len(data), &places[0])
+	if s.fast != portable && len(data) >= block {
+		return s.fast.sift(&s.marks, data, places)
 	}
 	if s.pairs == nil || s.width < 3 {
 		return s.sifted(data, 0, 0, places)

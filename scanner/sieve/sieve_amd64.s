@@ -44,7 +44,7 @@ test: \
 	MOVQ CX, next+40(FP); \
 	RET
 
-// func sift(v *tables, data *byte, n int, places *uint32) (found, next int)
+// func sift256(v *tables, data *byte, n int, places *uint32) (found, next int)
 //
 // For 64 places at a time: the low and the high nibble of each of the next four
 // bytes select a set of buckets; a bucket that is in all eight sets marks the
@@ -53,7 +53,7 @@ test: \
 //
 // Neither half branches on how many places are marked, unless it is more than
 // eight in a block: a wrong guess costs as much as several places.
-TEXT ·sift(SB), NOSPLIT, $0-48
+TEXT ·sift256(SB), NOSPLIT, $0-48
 	MOVQ v+0(FP), DI
 	MOVQ data+8(FP), SI
 	MOVQ n+16(FP), DX

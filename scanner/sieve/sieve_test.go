@@ -15,7 +15,7 @@ import (
 
 // everyWay returns the sieve as each processor would run it, without assembly too.
 func everyWay(s *Sieve) (list []*Sieve) {
-	for _, k := range append(slices.Clone(kernels), nil) {
+	for _, k := range kernels {
 		way := *s
 		way.fast, way.pairs = k, pairs(s.windows, s.width)
 		list = append(list, &way)
@@ -58,9 +58,9 @@ func naive(lits []string, data []byte) (hits [][2]int) {
 func agree(t *testing.T, s *Sieve, data []byte) {
 	t.Helper()
 	want := naive(s.Literals, data)
-	for i, way := range everyWay(s) {
+	for _, way := range everyWay(s) {
 		if got := found(way, data); !slices.Equal(got, want) {
-			t.Fatalf("hits %v, want %v; kernel %d of %d, literals %q in %q", got, want, i, len(kernels), s.Literals, data)
+			t.Fatalf("hits %v, want %v; kernel %d, literals %q in %q", got, want, way.fast, s.Literals, data)
 		}
 	}
 }
