@@ -3,6 +3,7 @@ package scanner
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 const (
@@ -14,11 +15,21 @@ const (
 // evaluate runs the rules of some files over a block; nil when none of them
 // matches.
 func (s *Scanner) evaluate(b *block, files fileSet) *Block {
-	r := reading{text: b.text()}
+	r, ok := readings.Get().(*reading)
+	if !ok {
+		r = new(reading)
+	}
+	defer r.close()
+	r.text = b.text()
 	var list []Match
 	for i, f := range s.files {
-		if files&fileBit(i) != 0 {
-			list = append(list, f.ready().found(&r)...)
+		if files&fileBit(i) == 0 {
+			continue
+		}
+		if found := f.ready().found(r); list == nil {
+			list = found
+		} else {
+			list = append(list, found...)
 		}
 	}
 	if list = hang(list); len(list) == 0 {
@@ -32,11 +43,35 @@ func (s *Scanner) evaluate(b *block, files fileSet) *Block {
 	return out
 }
 
-// A reading is a block's text and what has been made of it already.
+// A reading is a block's text and what has been made of it already. Its memory is used
+// again for the next one.
 type reading struct {
 	text    string
 	from    string // of the last call of unpercent
 	decoded string // and its result
+	all     []*candidate
+	used    int
+	memory  [8]candidate
+}
+
+var readings sync.Pool
+
+// candidate returns a new one, good until the reading is closed.
+func (r *reading) candidate(pos, end int) *candidate {
+	if r.used == len(r.memory) {
+		return &candidate{obj: -1, pos: pos, end: end}
+	}
+	c := &r.memory[r.used]
+	r.used++
+	c.obj, c.pos, c.end = -1, pos, end
+	return c
+}
+
+func (r *reading) close() {
+	clear(r.memory[:r.used])
+	clear(r.all)
+	r.text, r.from, r.decoded, r.all, r.used = "", "", "", r.all[:0], 0
+	readings.Put(r)
 }
 
 func (r *reading) unpercent(s string) string {
@@ -129,10 +164,9 @@ func (c *candidate) say(printed string) {
 }
 
 func (c *candidate) prove(basis string) {
-	if c.basis == nil {
-		c.basis = make([]string, 0, 4)
-	}
-	if !slices.Contains(c.basis, basis) {
+	if i := slices.Index(proofs, basis); i >= 0 && c.basis == nil {
+		c.basis = proofs[i : i+1 : i+1] // as most have only one
+	} else if !slices.Contains(c.basis, basis) {
 		c.basis = append(c.basis, basis)
 	}
 }
@@ -143,12 +177,12 @@ func (f *file) matches(r *reading, seen sight) []Match {
 	if !ok {
 		return nil
 	}
-	var list []*candidate
-	f.view(r, r.text, seen, tags, 0, &list)
+	r.all = r.all[:0]
+	f.view(r, r.text, seen, tags, 0)
 	var out []Match
-	for _, c := range list {
+	for _, c := range r.all {
 		m, ok := f.match(c, tags)
-		if !ok || c.rule == nil && c.obj < 0 && f.toldBetter(c, list, tags) {
+		if !ok || c.rule == nil && c.obj < 0 && f.toldBetter(c, r.all, tags) {
 			continue
 		}
 		switch i := slices.IndexFunc(out, m.same); {
@@ -192,22 +226,22 @@ func (f *file) tags(seen sight) (t tags, ok bool) {
 	return t, true
 }
 
-// view adds the candidates of a text and of the texts inside it.
-func (f *file) view(r *reading, text string, seen sight, t tags, depth int, list *[]*candidate) {
+// view adds to the reading's candidates those of a text and of the texts inside it.
+func (f *file) view(r *reading, text string, seen sight, t tags, depth int) {
 	objs := seen.objects(text)
-	own := f.objectCandidates(text, seen, objs, t)
-	own = f.plainCandidates(text, seen, own, t)
-	own = f.sentenceCandidates(text, seen, objs, own)
+	own := f.objectCandidates(r, text, seen, objs, t)
+	own = f.plainCandidates(r, text, seen, own, t)
+	own = f.sentenceCandidates(r, text, seen, objs, own)
 	for _, c := range own {
 		f.weigh(text, seen, objs, c, t)
 	}
-	*list = append(*list, own...)
+	r.all = append(r.all, own...)
 	if depth >= maxViews {
 		return
 	}
 	for _, nested := range r.nestedTexts(text, objs, own) {
 		in := f.look.look(nested)
-		f.view(r, nested, in, t, depth+1, list)
+		f.view(r, nested, in, t, depth+1)
 		in.close()
 	}
 }
@@ -287,16 +321,17 @@ func inside(own []*candidate, objs []object, pos int) bool {
 }
 
 // objectCandidates finds numbers that are the value of a key of an object.
-func (f *file) objectCandidates(text string, seen sight, objs []object, t tags) (own []*candidate) {
+func (f *file) objectCandidates(r *reading, text string, seen sight, objs []object, t tags) (own []*candidate) {
 	var byObject []*candidate // also those that are not meant so
 	for i := range f.rules {
-		r := &f.rules[i]
-		if r.Object == nil || !seen.May(r.id) {
+		rule := &f.rules[i]
+		if rule.Object == nil || !seen.May(rule.id) {
 			continue
 		}
-		seen.Each(r.id, maxMatches, func(m []int) {
-			c := &candidate{rule: r, code: text[m[2*r.code]:m[2*r.code+1]], evidence: text[m[0]:m[1]], pos: m[0], end: m[1], obj: -1}
-			key := keyStart(text, m[0], m[2*r.code])
+		seen.Each(rule.id, maxMatches, func(m []int) {
+			c := r.candidate(m[0], m[1])
+			c.rule, c.code, c.evidence = rule, text[m[2*rule.code]:m[2*rule.code+1]], text[m[0]:m[1]]
+			key := keyStart(text, m[0], m[2*rule.code])
 			if obj, _ := enclosing(objs, key); obj >= 0 {
 				if ofObject(byObject, obj) != nil {
 					return
@@ -307,7 +342,7 @@ func (f *file) objectCandidates(text string, seen sight, objs []object, t tags) 
 			} else if !f.flat(text, key, c) {
 				return
 			}
-			if r.Needs != "failure" || c.meantSo(t) {
+			if rule.Needs != "failure" || c.meantSo(t) {
 				own = append(own, c)
 			}
 		})
@@ -432,18 +467,19 @@ func above(objs []object, obj int, byObject []*candidate) (*candidate, string) {
 
 // plainCandidates finds symbols, and numbers that are no value of an object's
 // key. One that repeats what an object says is a proof of that one.
-func (f *file) plainCandidates(text string, seen sight, own []*candidate, t tags) []*candidate {
+func (f *file) plainCandidates(r *reading, text string, seen sight, own []*candidate, t tags) []*candidate {
 	var plain []*candidate
 	var symbols map[string]bool
 	for i := range f.rules {
-		r := &f.rules[i]
-		if r.Object != nil || !seen.May(r.id) {
+		rule := &f.rules[i]
+		if rule.Object != nil || !seen.May(rule.id) {
 			continue
 		}
-		seen.Each(r.id, maxMatches, func(m []int) {
-			c := &candidate{rule: r, evidence: text[m[0]:m[1]], pos: m[0], end: m[1], obj: -1}
-			if r.symbol >= 0 && m[2*r.symbol] >= 0 {
-				c.symbol = text[m[2*r.symbol]:m[2*r.symbol+1]]
+		seen.Each(rule.id, maxMatches, func(m []int) {
+			c := r.candidate(m[0], m[1])
+			c.rule, c.evidence = rule, text[m[0]:m[1]]
+			if rule.symbol >= 0 && m[2*rule.symbol] >= 0 {
+				c.symbol = text[m[2*rule.symbol]:m[2*rule.symbol+1]]
 				if c.code = f.codeOf(c.symbol); c.code == "" {
 					return
 				}
@@ -451,11 +487,11 @@ func (f *file) plainCandidates(text string, seen sight, own []*candidate, t tags
 					symbols = map[string]bool{}
 				}
 				symbols[c.symbol] = true
-			} else if r.code >= 0 && m[2*r.code] >= 0 {
-				c.code = text[m[2*r.code]:m[2*r.code+1]]
+			} else if rule.code >= 0 && m[2*rule.code] >= 0 {
+				c.code = text[m[2*rule.code]:m[2*rule.code+1]]
 			}
-			if r.text >= 0 && m[2*r.text] >= 0 {
-				c.say(text[m[2*r.text]:m[2*r.text+1]])
+			if rule.text >= 0 && m[2*rule.text] >= 0 {
+				c.say(text[m[2*rule.text]:m[2*rule.text+1]])
 			}
 			if f.holds(c, t) {
 				plain = append(plain, c)

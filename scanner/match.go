@@ -143,11 +143,6 @@ func (f *file) order(t tags) (families []string, proved bool) {
 // captureAll fills in the fields that stand beside the codes; what a match has
 // already, stays.
 func captureAll(into []Match, list []pattern, text string, seen sight) {
-	for i := range into {
-		if into[i].Fields == nil {
-			into[i].Fields = map[string]string{}
-		}
-	}
 	for i := range list {
 		p := &list[i]
 		found := seen.Find(p.id, 0)
@@ -159,8 +154,12 @@ func captureAll(into []Match, list []pattern, text string, seen sight) {
 				continue
 			}
 			for j := range into {
-				if into[j].Fields[name] == "" {
-					into[j].Fields[name] = text[found[2*i]:found[2*i+1]]
+				m := &into[j]
+				if m.Fields == nil {
+					m.Fields = map[string]string{}
+				}
+				if m.Fields[name] == "" {
+					m.Fields[name] = text[found[2*i]:found[2*i+1]]
 				}
 			}
 		}

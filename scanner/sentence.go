@@ -32,7 +32,7 @@ var sentenceNumber = regex.MustCompile(`(?i)(\btype|\bcode|\berr(?:or)?(?:[-_ ]?
 
 // sentenceCandidates finds the SDK's own texts outside of the objects that
 // were found.
-func (f *file) sentenceCandidates(text string, seen sight, objs []object, own []*candidate) []*candidate {
+func (f *file) sentenceCandidates(r *reading, text string, seen sight, objs []object, own []*candidate) []*candidate {
 	for _, i := range seen.Texts() {
 		s := &f.sentences[i]
 		from := strings.Index(text, s.Text)
@@ -43,7 +43,8 @@ func (f *file) sentenceCandidates(text string, seen sight, objs []object, own []
 			said.hear(text, objs, s, from)
 			continue
 		}
-		c := &candidate{pos: from, end: from + len(s.Text), obj: -1, text: s.Text, evidence: s.Text}
+		c := r.candidate(from, from+len(s.Text))
+		c.text, c.evidence = s.Text, s.Text
 		if f.beside(text, seen, objs, s, from, c) || s.Alone && whole(text, from, c.end) {
 			c.code = s.Codes[0]
 		}
