@@ -154,15 +154,15 @@ func captureAll(into []Match, list []pattern, text string, seen sight) {
 				continue
 			}
 			for j := range into {
-				m := &into[j]
-				if m.Fields == nil {
-					m.Fields = map[string]string{}
-				}
-				if m.Fields[name] == "" {
-					m.Fields[name] = text[found[2*i]:found[2*i+1]]
-				}
+				into[j].capture(name, text[found[2*i]:found[2*i+1]])
 			}
 		}
+	}
+}
+
+func (m *Match) capture(name, value string) {
+	if !slices.ContainsFunc(m.Fields, func(f Field) bool { return f.Name == name }) {
+		m.Fields = append(m.Fields, Field{name, value})
 	}
 }
 

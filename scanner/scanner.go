@@ -49,8 +49,11 @@ type Match struct {
 	Basis    []string // what proves it; empty: nothing does
 	Bare     bool     // a number without a text, or where nothing went wrong: counts only where somebody says whose it is
 	Known    bool     // the catalogue has it
-	Fields   map[string]string
+	Fields   []Field
 }
+
+// A Field is what a rules file captures beside a code.
+type Field struct{ Name, Value string }
 
 // Inner is the cause that stands inside a nested error.
 type Inner struct {

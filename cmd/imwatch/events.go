@@ -176,7 +176,7 @@ func (p *eventPrinter) timeline(ctx context.Context, dir string, matches func(*f
 }
 
 func (f *eventsFlags) wanted(x *finding.Finding, since time.Time) bool {
-	if !since.IsZero() && x.Time.Before(since) || f.family != "" && x.Family != f.family || f.user != "" && x.Fields["user_id"] != f.user {
+	if !since.IsZero() && x.Time.Before(since) || f.family != "" && x.Family != f.family || f.user != "" && x.Fields.Get("user_id") != f.user {
 		return false
 	}
 	return f.code == "" || x.Code == f.code || x.Family+"/"+x.Code == f.code

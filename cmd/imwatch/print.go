@@ -148,7 +148,7 @@ func (t *table) add(f *finding.Finding) error {
 		t.rows[key] = r
 	}
 	r.count += f.Count
-	r.subjects.add(f.Fields["user_id"])
+	r.subjects.add(f.Fields.Get("user_id"))
 	r.files.add(f.Path)
 	if f.TimeBasis == "read" || f.TimeBasis == "clamped" {
 		return nil

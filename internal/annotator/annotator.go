@@ -115,7 +115,7 @@ func (a *Annotator) text(f *finding.Finding) *text {
 // Printed is what a finding's line says beside its code.
 func Printed(f *finding.Finding) codes.Printed {
 	p := codes.Printed{Symbol: f.Symbol, Text: f.Text}
-	if status := f.Fields["http_status"]; status != "" {
+	if status := f.Fields.Get("http_status"); status != "" {
 		p.HTTP, _ = strconv.Atoi(status) // 0 where it is no number
 	}
 	return p

@@ -79,7 +79,7 @@ func (a *Annotator) fill(o *object, f *finding.Finding, t *text, parts int, orig
 	o.join(t.error)
 	o.str("message", f.Text)
 	o.leave(root)
-	if status := f.Fields["http_status"]; status != "" {
+	if status := f.Fields.Get("http_status"); status != "" {
 		root = o.enter("http")
 		response := o.enter("response")
 		o.num("status_code", status)
@@ -94,14 +94,14 @@ func (a *Annotator) fill(o *object, f *finding.Finding, t *text, parts int, orig
 
 // rest is what stands behind im: whom it is about and where it comes from.
 func (a *Annotator) rest(o *object, f *finding.Finding) {
-	o.only("user", "id", f.Fields["user_id"])
-	if address, port := f.Fields["client_address"], f.Fields["client_port"]; address != "" || port != "" {
+	o.only("user", "id", f.Fields.Get("user_id"))
+	if address, port := f.Fields.Get("client_address"), f.Fields.Get("client_port"); address != "" || port != "" {
 		root := o.enter("client")
 		o.str("address", address)
 		o.num("port", port)
 		o.leave(root)
 	}
-	o.only("trace", "id", f.Fields["trace_id"])
+	o.only("trace", "id", f.Fields.Get("trace_id"))
 	o.only("rule", "id", f.Rule)
 	o.only("service", "name", f.Service)
 	o.join(a.host)
@@ -117,8 +117,8 @@ func (a *Annotator) rest(o *object, f *finding.Finding) {
 
 func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
 	o.join(t.family)
-	o.only("sdk", "version", f.Fields["sdk_version"])
-	o.str("app_key", strings.ReplaceAll(f.Fields["app_key"], "/", "#"))
+	o.only("sdk", "version", f.Fields.Get("sdk_version"))
+	o.str("app_key", strings.ReplaceAll(f.Fields.Get("app_key"), "/", "#"))
 	o.str("confidence", f.Confidence)
 	o.strs("basis", f.Basis)
 	o.strs("alternatives", f.Alternatives)
@@ -134,11 +134,11 @@ func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
 	o.str("time_basis", f.TimeBasis)
 	o.int("count", int64(f.Count))
 	for _, k := range []string{"operation", "group_id", "chatroom_id"} {
-		o.str(k, f.Fields[k])
+		o.str(k, f.Fields.Get(k))
 	}
-	o.only("message", "id", f.Fields["message_id"])
-	o.only("target", "id", f.Fields["target_id"])
-	o.only("session", "id", f.Fields["session_id"])
+	o.only("message", "id", f.Fields.Get("message_id"))
+	o.only("target", "id", f.Fields.Get("target_id"))
+	o.only("session", "id", f.Fields.Get("session_id"))
 	o.join(t.tail)
 	for _, p := range t.im[:min(parts, len(t.im))] {
 		o.join(p)

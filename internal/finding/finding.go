@@ -39,7 +39,7 @@ type Finding struct {
 	Line            int               `json:",omitzero"` // number of that line, from 1; 0 when not counted
 	Original        string            `json:",omitzero"`
 	Flags           []string          `json:",omitzero"` // truncated, partial, decoded, late
-	Fields          map[string]string `json:",omitzero"`
+	Fields          Fields            `json:",omitzero"`
 	Labels          map[string]string `json:",omitzero"`
 	Count           int               `json:",omitzero"` // findings this one stands for that no other counts
 

@@ -86,7 +86,7 @@ func (c *Collector) Add(f *finding.Finding) {
 	if f.Time.After(x.Time) {
 		x.Time = f.Time
 	}
-	if u := f.Fields["user_id"]; u != "" {
+	if u := f.Fields.Get("user_id"); u != "" {
 		if c.users[key] == nil {
 			c.users[key] = map[string]bool{}
 		}

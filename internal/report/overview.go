@@ -102,7 +102,7 @@ func (o *Overview) count(ann *annotator.Annotator, f *finding.Finding) *Tally {
 	if f.Time.After(t.Last) {
 		t.Last = f.Time
 	}
-	if u := f.Fields["user_id"]; u != "" && len(t.users) < mostUsers {
+	if u := f.Fields.Get("user_id"); u != "" && len(t.users) < mostUsers {
 		t.users[u] = true
 	}
 	return t

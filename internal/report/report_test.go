@@ -21,7 +21,7 @@ import (
 
 func found(i int, at time.Time, text string) *finding.Finding {
 	return &finding.Finding{ID: fmt.Sprintf("%032d", i), Action: finding.Error, Family: "easemob-web", Code: "206", Confidence: "high", Time: at, TimeBasis: "line", Created: at, Count: 1,
-		Path: "/nowhere/a.log", Line: i + 1, Original: text, Fields: map[string]string{"user_id": fmt.Sprint("user", i%3)}}
+		Path: "/nowhere/a.log", Line: i + 1, Original: text, Fields: finding.Fields{{Name: "user_id", Value: fmt.Sprint("user", i%3)}}}
 }
 
 func newCollector(t *testing.T) *Collector {

@@ -6,7 +6,6 @@ package resolver
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -278,24 +277,18 @@ func first(list []string, x string) []string {
 	return append([]string{x}, slices.DeleteFunc(slices.Clone(list), func(y string) bool { return y == x })...)
 }
 
-// fields cleans what a rule captured and treats the user as the source says. It
-// returns the map itself when there is nothing to do.
-func (r *Resolver) fields(s *Source, in map[string]string) map[string]string {
-	out, own := in, false
-	for k, v := range in {
-		clean := r.clean(v, maxField)
-		if k == "user_id" {
+// fields cleans what a rules file captured and treats the user as the source says.
+func (r *Resolver) fields(s *Source, in []scanner.Field) finding.Fields {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make(finding.Fields, 0, len(in))
+	for _, f := range in {
+		clean := r.clean(f.Value, maxField)
+		if f.Name == "user_id" {
 			clean = s.subject(clean)
 		}
-		if clean == v && v != "" {
-			continue
-		}
-		if !own {
-			out, own = maps.Clone(in), true
-		}
-		if out[k] = clean; clean == "" {
-			delete(out, k)
-		}
+		out.Set(f.Name, clean)
 	}
 	return out
 }

@@ -138,7 +138,7 @@ func (w *writer) fold(f *finding.Finding) error {
 		x = &fold{Start: w.now, Subjects: subjects{}}
 		w.st.folds[key] = x
 	}
-	subject := f.Fields["user_id"]
+	subject := f.Fields.Get("user_id")
 	if subject == "" {
 		subject = f.Text
 	}

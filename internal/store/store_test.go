@@ -43,7 +43,7 @@ func flush(t *testing.T, s *Store) {
 
 func found(id int, user string) finding.Finding {
 	return finding.Finding{ID: fmt.Sprint(id), Action: finding.Error, Source: "s", Family: "easemob-web", Code: "206", Count: 1,
-		Time: time.Unix(int64(id), 0).UTC(), Created: time.Now().UTC(), Path: "a.log", Original: "line " + fmt.Sprint(id), Fields: map[string]string{"user_id": user}}
+		Time: time.Unix(int64(id), 0).UTC(), Created: time.Now().UTC(), Path: "a.log", Original: "line " + fmt.Sprint(id), Fields: finding.Fields{{Name: "user_id", Value: user}}}
 }
 
 func add(t *testing.T, s *Store, offset int64, list ...finding.Finding) {

@@ -97,7 +97,7 @@ func (x *wanted) match(f *finding.Finding, level string) bool {
 	switch {
 	case x.family != "" && f.Family != x.family:
 		return false
-	case x.user != "" && f.Fields["user_id"] != x.user:
+	case x.user != "" && f.Fields.Get("user_id") != x.user:
 		return false
 	case x.level != "" && codes.LevelRank(level) < codes.LevelRank(x.level):
 		return false

@@ -76,7 +76,7 @@ func tell(t *testing.T, s *Site, list ...finding.Finding) {
 
 func kicked(id, user string, at time.Time) finding.Finding {
 	return finding.Finding{ID: id, Action: finding.Error, Family: "easemob-web", Code: "206", Confidence: "high", Time: at.UTC(), TimeBasis: "line", Source: "chat",
-		Path: "/var/log/chat/a.log", Line: 3, Original: "user=" + user + " type 206", Fields: map[string]string{"user_id": user}}
+		Path: "/var/log/chat/a.log", Line: 3, Original: "user=" + user + " type 206", Fields: finding.Fields{{Name: "user_id", Value: user}}}
 }
 
 func get(t *testing.T, h http.Handler, url string, header ...string) *httptest.ResponseRecorder {

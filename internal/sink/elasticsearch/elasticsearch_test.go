@@ -82,8 +82,7 @@ func golden(t *testing.T) (list []sink.Event) {
 	full := finding.Finding{Family: "easemob-web", Code: "1", Symbol: "WEBIM_CONNCTION_OPEN_ERROR", Text: "x", Confidence: "low", Basis: []string{"symbol", "file"}, Alternatives: []string{"agora-chat-web"},
 		Inner: &finding.Inner{Family: "easemob-web", Code: "17", Text: "y"}, Rule: "r", Time: o.Now, TimeBasis: "line", Created: o.Now, Source: "s", Service: "g", Path: "/a.log", Offset: 1 << 40, Line: 1, Original: "z",
 		Flags: []string{"late"}, Labels: map[string]string{"a": "b"}, Count: 12, Start: o.Now, End: o.Now, Subjects: 1001, Samples: []string{"s1", "s2"}, Files: []string{"/a.log"},
-		Fields: map[string]string{"http_status": "400", "sdk_version": "4.1", "app_key": "o#a", "operation": "login", "group_id": "1", "chatroom_id": "2", "message_id": "3", "target_id": "4", "session_id": "5",
-			"user_id": "u", "client_address": "203.0.113.7", "client_port": "443", "trace_id": "t"}}
+		Fields: finding.Fields{{Name: "app_key", Value: "o#a"}, {Name: "chatroom_id", Value: "2"}, {Name: "client_address", Value: "203.0.113.7"}, {Name: "client_port", Value: "443"}, {Name: "group_id", Value: "1"}, {Name: "http_status", Value: "400"}, {Name: "message_id", Value: "3"}, {Name: "operation", Value: "login"}, {Name: "sdk_version", Value: "4.1"}, {Name: "session_id", Value: "5"}, {Name: "target_id", Value: "4"}, {Name: "trace_id", Value: "t"}, {Name: "user_id", Value: "u"}}}
 	for _, action := range []string{finding.Error, finding.Status, finding.Unknown, finding.Storm, finding.Lost} {
 		f := full
 		f.Action = action

@@ -112,7 +112,7 @@ func TestRobots(t *testing.T) {
 // everybody, or as a link.
 func TestRobotsCallNobody(t *testing.T) {
 	e := sinktest.Events(1)[0]
-	e.Finding.Fields["user_id"] = `<!channel> <at user_id="all">x</at> <@all> @all`
+	e.Finding.Fields.Set("user_id", `<!channel> <at user_id="all">x</at> <@all> @all`)
 	for template, ok := range map[string]string{"slack": "ok", "dingtalk": `{"errcode":0}`, "feishu": `{"code":0}`, "wecom": `{"errcode":0}`} {
 		_, body, err := post(t, template, "", "", ok, e)
 		if err != nil {

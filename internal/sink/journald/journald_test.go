@@ -314,7 +314,7 @@ func TestJournald(t *testing.T) {
 	}
 	for i, e := range got {
 		f := events[i].Finding
-		for name, want := range map[string]string{"EVENT_ID": events[i].ID, "IM_FAMILY": "easemob-web", "IM_CODE": "206", "USER_ID": f.Fields["user_id"], "MESSAGE": events[i].Message(), "PRIORITY": "4", "SYSLOG_IDENTIFIER": "imwatch", "_TRANSPORT": "journal"} {
+		for name, want := range map[string]string{"EVENT_ID": events[i].ID, "IM_FAMILY": "easemob-web", "IM_CODE": "206", "USER_ID": f.Fields.Get("user_id"), "MESSAGE": events[i].Message(), "PRIORITY": "4", "SYSLOG_IDENTIFIER": "imwatch", "_TRANSPORT": "journal"} {
 			if e[name] != want {
 				t.Errorf("entry %d: %s is %v, want %q", i, name, e[name], want)
 			}

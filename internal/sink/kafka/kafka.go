@@ -192,7 +192,7 @@ func (s *Sink) failure(err error) error {
 
 func (s *Sink) record(e *sink.Event) *kgo.Record {
 	f := e.Finding
-	key := f.Fields["user_id"]
+	key := f.Fields.Get("user_id")
 	switch {
 	case s.key == "code" || s.key != "file" && key == "" && f.Family != "":
 		key = f.Family + "/" + f.Code

@@ -164,7 +164,7 @@ func TestForm(t *testing.T) {
 	r := &receiver{}
 	s := start(t, r, false)
 	events := sinktest.Events(3)
-	events[0].Finding.Fields["trace_id"] = "0af7651916cd43dd8448eb211c80319c"
+	events[0].Finding.Fields.Set("trace_id", "0af7651916cd43dd8448eb211c80319c")
 	events[1].Finding.Service, events[1].Finding.TimeBasis = "other", "read"
 	for range 2 { // the second in memory that the first had
 		if err := s.Send(t.Context(), events); err != nil {
@@ -181,7 +181,7 @@ func TestForm(t *testing.T) {
 		}
 		x := d.ResourceLogs[0].ScopeLogs[0].LogRecords[0]
 		f := events[0].Finding
-		if x.EventName != "im.error" || x.SeverityNumber != 13 || x.SeverityText != "warn" || x.TimeUnixNano != uint64(f.Time.UnixNano()) || x.ObservedTimeUnixNano != uint64(f.Created.UnixNano()) || x.Body.GetStringValue() != events[0].Message() || fmt.Sprintf("%x", x.TraceId) != f.Fields["trace_id"] {
+		if x.EventName != "im.error" || x.SeverityNumber != 13 || x.SeverityText != "warn" || x.TimeUnixNano != uint64(f.Time.UnixNano()) || x.ObservedTimeUnixNano != uint64(f.Created.UnixNano()) || x.Body.GetStringValue() != events[0].Message() || fmt.Sprintf("%x", x.TraceId) != f.Fields.Get("trace_id") {
 			t.Errorf("%v", x)
 		}
 		seen := map[string]bool{}

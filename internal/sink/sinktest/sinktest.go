@@ -279,7 +279,7 @@ func newFinding(n int) *finding.Finding {
 		Text: "the user is already logged on another device", Confidence: "high", Basis: []string{"symbol"}, Rule: "webim-object", Time: when, TimeBasis: "line", Created: when.Add(time.Second),
 		Source: "chat-web", Service: "gateway", Path: "/var/log/chat/web.log", Offset: int64(n) * 200, Line: n + 1, Count: 1,
 		Original: fmt.Sprintf(`2026-11-20 08:00:%02d,123 ERROR user=user%d onError {"type":206,"message":"the user is already logged on another device"}`, n%60, n),
-		Fields:   map[string]string{"user_id": fmt.Sprintf("user%d", n), "app_key": "org#app"}, Labels: map[string]string{"env": "test"}}
+		Fields:   finding.Fields{{Name: "app_key", Value: "org#app"}, {Name: "user_id", Value: fmt.Sprintf("user%d", n)}}, Labels: map[string]string{"env": "test"}}
 }
 
 // Events returns n events with the ids 1 to n, as 32 hex digits.

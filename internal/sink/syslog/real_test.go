@@ -103,7 +103,7 @@ func TestRsyslogd(t *testing.T) {
 			n += len(events)
 			for i, line := range lines {
 				f := events[i].Finding
-				head := fmt.Sprintf("local0|warning|%s|web1|imwatch|easemob-web/206|%s|%s|", f.Time.Format("2006-01-02T15:04:05.000000+00:00"), events[i].ID, f.Fields["user_id"])
+				head := fmt.Sprintf("local0|warning|%s|web1|imwatch|easemob-web/206|%s|%s|", f.Time.Format("2006-01-02T15:04:05.000000+00:00"), events[i].ID, f.Fields.Get("user_id"))
 				if line = strings.Replace(line, "Z|web1", "+00:00|web1", 1); !strings.HasPrefix(line, head) {
 					t.Fatalf("line %d: %s\nwant        %s", i, line, head)
 				}

@@ -420,7 +420,8 @@ func TestForm(t *testing.T) {
 func TestHostile(t *testing.T) {
 	e := sinktest.Events(1)[0]
 	const bad = "x\"]\\ [evil@1 event.id=\"0\"] \n<0>1 - - - - - - \x00\x1b[31m\xff"
-	e.Finding.Fields["user_id"], e.Finding.Text, e.Finding.Path = bad, bad, bad
+	e.Finding.Text, e.Finding.Path = bad, bad
+	e.Finding.Fields.Set("user_id", bad)
 	e.Finding.Labels[`a b="]`+strings.Repeat("y", 40)] = bad
 	m, err := parse(formatted(e, longest))
 	if err != nil {
@@ -448,7 +449,8 @@ func FuzzMessage(f *testing.F) {
 	f.Add("\xff\"]", "\\", "\n", "=]\" ", "\u202e界", 480)
 	f.Fuzz(func(t *testing.T, user, text, path, key, v string, most int) {
 		e := sinktest.Events(1)[0]
-		e.Finding.Fields["user_id"], e.Finding.Text, e.Finding.Path = user, text, path
+		e.Finding.Text, e.Finding.Path = text, path
+		e.Finding.Fields.Set("user_id", user)
 		e.Finding.Labels[key] = v
 		most = 480 + (most&0x7fffffff)%8000
 		s := formatted(e, most)
