@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -41,15 +42,51 @@ func (b *block) text() string {
 	return s.String()
 }
 
-// blocks puts blocks together out of one chunk's lines.
+// blocks puts blocks together out of one chunk's lines. Its memory is used again for the
+// next chunk.
 type blocks struct {
-	data []byte
-	done map[int]bool // starts of lines that already belong to a block
+	data   []byte
+	done   map[int]bool // starts of lines that already belong to a block
+	lines  [][2]int     // starts and ends of those that must be looked at
+	fits   []fit
+	found  []block
+	memory []line // of blocks
+}
+
+var chunks sync.Pool
+
+func begin(data []byte) *blocks {
+	c, ok := chunks.Get().(*blocks)
+	if !ok {
+		c = &blocks{done: map[int]bool{}}
+	}
+	c.data = data
+	return c
+}
+
+// end lets go of what the chunk's blocks hold.
+func (c *blocks) end() {
+	c.data = nil
+	clear(c.done)
+	clear(c.found)
+	clear(c.memory)
+	c.lines, c.fits, c.found, c.memory = c.lines[:0], c.fits[:0], c.found[:0], c.memory[:0]
+	chunks.Put(c)
+}
+
+// alone returns the lines of a block that has one, so far.
+func (c *blocks) alone(l line) []line {
+	n := len(c.memory)
+	if n == cap(c.memory) {
+		n, c.memory = 0, make([]line, 0, min(max(16, 2*n), 1024))
+	}
+	c.memory = append(c.memory, l)
+	return c.memory[n : n+1 : n+1]
 }
 
 // around returns the block that the line at data[hit] belongs to.
 func (c *blocks) around(hit int) block {
-	b := block{lines: []line{lineAt(c.data, hit)}}
+	b := block{lines: c.alone(lineAt(c.data, hit))}
 	c.partsBefore(&b)
 	if !b.lines[0].fresh() {
 		c.opener(&b)

@@ -164,8 +164,9 @@ func (s *Scanner) Scan(data []byte, final bool, emit func(*Block)) (consumed int
 // A filter says what need not be looked at.
 type filter struct {
 	// candidates calls visit with a place in each line that must be looked at, in
-	// order; visit returns where the next line begins.
-	candidates func(data []byte, visit func(int) int) []fit
+	// order; visit returns where the next line begins. What files must know of it, it
+	// appends to fits.
+	candidates func(data []byte, fits []fit, visit func(int) int) []fit
 	// files returns the files whose rules must be shown a block, by what candidates
 	// returned.
 	files func(fits []fit, b *block) fileSet
@@ -177,27 +178,26 @@ type filter struct {
 // scan is Scan with the prefilter as a parameter, so that a test can hold it
 // against a loop over all lines and rules.
 func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) int {
-	c := blocks{data: data, done: map[int]bool{}}
-	var lines [][2]int // that must be looked at
-	fits := need.candidates(data, func(hit int) int {
+	c := begin(data)
+	defer c.end()
+	c.fits = need.candidates(data, c.fits, func(hit int) int {
 		start, end := lineAround(data, hit)
-		lines = append(lines, [2]int{start, end})
+		c.lines = append(c.lines, [2]int{start, end})
 		return end
 	})
-	var found []block
-	for _, l := range lines {
-		if !c.done[l[0]] && !need.foreign(data[l[0]:l[1]], filesIn(fits, l[0], l[1])) {
-			found = append(found, c.take(l[0]))
+	for _, l := range c.lines {
+		if !c.done[l[0]] && !need.foreign(data[l[0]:l[1]], filesIn(c.fits, l[0], l[1])) {
+			c.found = append(c.found, c.take(l[0]))
 		}
 	}
 	hold := len(data)
 	if !final {
-		hold = settle(found, c.unfinished())
+		hold = settle(c.found, c.unfinished())
 	}
-	slices.SortStableFunc(found, func(a, b block) int { return a.start() - b.start() })
-	for i := range found {
-		if found[i].end() <= hold {
-			if b := s.evaluate(&found[i], need.files(fits, &found[i])); b != nil {
+	slices.SortStableFunc(c.found, func(a, b block) int { return a.start() - b.start() })
+	for i := range c.found {
+		if c.found[i].end() <= hold {
+			if b := s.evaluate(&c.found[i], need.files(c.fits, &c.found[i])); b != nil {
 				emit(b)
 			}
 		}
@@ -231,13 +231,13 @@ func settle(found []block, hold int) int {
 
 // candidates visits the lines that an anchor of a rule fits in, and the long
 // lines of docker's logs, which a runtime may have cut in the middle of one.
-func (s *Scanner) candidates(data []byte, visit func(int) int) []fit {
+func (s *Scanner) candidates(data []byte, fits []fit, visit func(int) int) []fit {
 	long := -1
 	if bytes.HasPrefix(data, []byte(`{"log":"`)) {
 		long = nextLong(data, 0)
 	}
 	at := 0
-	fits := s.search.each(data, func(hit int) int {
+	fits = s.search.each(data, fits, func(hit int) int {
 		for long >= 0 && long <= hit {
 			at = visit(long)
 			long = nextLong(data, at)

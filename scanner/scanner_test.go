@@ -24,7 +24,7 @@ func TestExamples(t *testing.T) {
 
 // everything is the loop that the prefilter saves: all rules on every line.
 var everything = filter{
-	func(data []byte, visit func(int) int) []fit {
+	func(data []byte, fits []fit, visit func(int) int) []fit {
 		for at := 0; at < len(data); {
 			at = visit(at)
 		}
@@ -229,6 +229,6 @@ func BenchmarkPrefilter(b *testing.B) {
 	s := builtIn(b)
 	b.SetBytes(int64(log.Len()))
 	for b.Loop() {
-		s.candidates(log.Bytes(), func(hit int) int { return hit + bytes.IndexByte(log.Bytes()[hit:], '\n') + 1 })
+		s.candidates(log.Bytes(), nil, func(hit int) int { return hit + bytes.IndexByte(log.Bytes()[hit:], '\n') + 1 })
 	}
 }

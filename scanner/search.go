@@ -77,8 +77,8 @@ type fit struct {
 }
 
 // each calls visit with a place in every line that an anchor fits in, in order;
-// visit returns where the next line begins. It returns the places.
-func (s *searcher) each(data []byte, visit func(int) int) (fits []fit) {
+// visit returns where the next line begins. It appends the places to fits, which is empty.
+func (s *searcher) each(data []byte, fits []fit, visit func(int) int) []fit {
 	var places [sieve.MaxPlaces]uint32
 	resume := 0
 	for from := 0; from < len(data); {
