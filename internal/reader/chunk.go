@@ -73,7 +73,8 @@ const slack = 512 << 10
 // ChunkSize + MaxLine + 512 KiB.
 func chunks(ctx context.Context, r io.Reader, path string, base int64, enc encoding, o Options, handle Handler) error {
 	s := stream{r: r, o: o, handle: handle, c: Chunk{Path: path, base: base, enc: enc}}
-	s.buf = make([]byte, 0, o.ChunkSize+o.MaxLine+slack)
+	s.memory = make([]byte, 0, o.ChunkSize+o.MaxLine+slack+aligned)
+	s.buf = s.memory
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -96,7 +97,8 @@ type stream struct {
 	r      io.Reader
 	o      Options
 	handle Handler
-	buf    []byte // unconsumed
+	memory []byte
+	buf    []byte // of memory: unconsumed
 	whole  int    // of buf: complete lines, cut to size
 	cut    bool   // the rest of a long line is being left out
 	c      Chunk
@@ -210,7 +212,9 @@ func (s *stream) consume(n int) {
 	}
 	s.c.gaps = kept
 	s.whole -= n
-	s.buf = append(s.buf[:0], s.buf[n:]...)
+	rest := s.buf[n:]
+	from := -len(rest) & (aligned - 1) // so that what is read next is
+	s.buf = append(s.memory[from:from], rest...)
 }
 
 // An encoding knows how many bytes of the file a text in UTF-8 stands for.

@@ -21,8 +21,8 @@ type Parts struct {
 const (
 	partSize = 256 << 10 // bytes of a part, by and large: a processor's own cache has room for it
 
-	// A part is read from a place like this, for the kernel copies several times as
-	// fast what begins so in the file and in memory.
+	// Reads begin at such a place in the file and in memory: the kernel copies them
+	// several times as fast.
 	aligned = 64
 )
 
