@@ -54,41 +54,64 @@ const rounds = 3
 // improve puts the windows into buckets. Then literals choose again, now that it is
 // known what the buckets let pass anyhow, and windows look for a better bucket.
 func (s *Sieve) improve(at []int, users map[uint32]int) []bucket {
-	list := group(slices.Collect(maps.Keys(users)), s.width)
-	for range rounds {
-		s.again(list, at, users)
-		relocate(list, s.width)
+	g := grouping{list: group(slices.Collect(maps.Keys(users)), s.width), width: s.width, in: map[uint32]int{}}
+	g.users = make([]nibbleUsers, len(g.list))
+	for b := range g.list {
+		for _, w := range g.list[b].windows {
+			g.users[b].add(w, s.width, 1)
+			g.in[w] = b
+		}
 	}
-	return list
+	for range rounds {
+		s.again(&g, at, users)
+		g.relocate()
+	}
+	return g.list
+}
+
+// A grouping is buckets from which windows can be taken out.
+type grouping struct {
+	list  []bucket
+	users []nibbleUsers  // of each
+	in    map[uint32]int // which bucket a window is in
+	width int
+}
+
+// remove takes a window out of its bucket.
+func (g *grouping) remove(w uint32) {
+	b := g.in[w]
+	left := g.users[b].without(&g.list[b], w, g.width)
+	left.windows = slices.DeleteFunc(g.list[b].windows, func(x uint32) bool { return x == w })
+	g.list[b] = left
+	g.users[b].add(w, g.width, -1)
+	delete(g.in, w)
+}
+
+func (g *grouping) put(w uint32, into int) {
+	one := bucketOf([]uint32{w}, g.width)
+	more := joined(&g.list[into], &one, g.width)
+	more.windows = append(g.list[into].windows, w)
+	g.list[into] = more
+	g.users[into].add(w, g.width, 1)
+	g.in[w] = into
 }
 
 // relocate puts each window into the bucket where it costs the least.
-func relocate(list []bucket, width int) {
-	users := make([]nibbleUsers, len(list))
-	for b := range list {
-		for _, w := range list[b].windows {
-			users[b].add(w, width, 1)
-		}
-	}
-	for b := range list {
-		for _, w := range slices.Clone(list[b].windows) {
-			one := bucketOf([]uint32{w}, width)
-			without := users[b].without(&list[b], w, width)
-			least, into := list[b].passes-without.passes, b
-			for i := range list {
-				if c := together(&list[i], &one, width) - list[i].passes; i != b && c < least {
+func (g *grouping) relocate() {
+	for b := range g.list {
+		for _, w := range slices.Clone(g.list[b].windows) {
+			one := bucketOf([]uint32{w}, g.width)
+			without := g.users[b].without(&g.list[b], w, g.width)
+			least, into := g.list[b].passes-without.passes, b
+			for i := range g.list {
+				if c := together(&g.list[i], &one, g.width) - g.list[i].passes; i != b && c < least {
 					least, into = c, i
 				}
 			}
-			if into == b {
-				continue
+			if into != b {
+				g.remove(w)
+				g.put(w, into)
 			}
-			without.windows = slices.DeleteFunc(list[b].windows, func(x uint32) bool { return x == w })
-			more := joined(&list[into], &one, width)
-			more.windows = append(list[into].windows, w)
-			list[b], list[into] = without, more
-			users[b].add(w, width, -1)
-			users[into].add(w, width, 1)
 		}
 	}
 }
@@ -119,18 +142,18 @@ func (u *nibbleUsers) without(b *bucket, w uint32, width int) bucket {
 }
 
 // again lets literals that have a window for themselves choose again.
-func (s *Sieve) again(list []bucket, at []int, users map[uint32]int) {
+func (s *Sieve) again(g *grouping, at []int, users map[uint32]int) {
 	for i, text := range s.Literals {
 		now := s.read(text[at[i]:])
 		if len(text) == s.width || users[now] > 1 {
 			continue
 		}
-		b := slices.IndexFunc(list, func(b bucket) bool { return slices.Contains(b.windows, now) })
-		list[b] = bucketOf(slices.DeleteFunc(list[b].windows, func(w uint32) bool { return w == now }), s.width)
+		b := g.in[now]
+		g.remove(now)
 		delete(users, now)
 		best, least := 0, math.Inf(1)
 		for from := 0; from+s.width <= len(text) && least > 0; from++ {
-			into, c := s.dearness(list, text[from:from+s.width], users)
+			into, c := s.dearness(g.list, text[from:from+s.width], users)
 			if c < least {
 				best, least, b = from, c, into
 			}
@@ -138,7 +161,7 @@ func (s *Sieve) again(list []bucket, at []int, users map[uint32]int) {
 		at[i] = best
 		w := s.read(text[best:])
 		if users[w]++; users[w] == 1 {
-			list[b] = bucketOf(append(list[b].windows, w), s.width)
+			g.put(w, b)
 		}
 	}
 }
