@@ -30,45 +30,50 @@ type fold struct {
 	Folded   int             `json:"folded"`
 	First    time.Time       `json:"first"` // of the folded ones, their own times
 	Last     time.Time       `json:"last"`
-	Subjects subjects        `json:"subjects"` // of all, hashed
+	Subjects subjects        `json:"-"`        // of all, hashed
+	Hashes   hashes          `json:"subjects"` // the same, as they are kept
 	Samples  []string        `json:"samples,omitempty"`
 	Files    []string        `json:"files,omitempty"`
 	Like     finding.Finding `json:"like"` // the first folded one
 }
 
-// subjects is a set of them, each as a hash; in JSON a text, which costs a tenth of
-// what a list of numbers does.
+// subjects is a set of them, each as a hash.
 type subjects map[uint64]struct{}
 
-// MarshalJSON writes the hashes, eight bytes each, in base64.
-func (s subjects) MarshalJSON() ([]byte, error) {
-	b := make([]byte, 0, 8*len(s))
+// hashes are eight bytes for each, in JSON a text: it costs a tenth of what a list of
+// numbers does.
+type hashes []byte
+
+func (s subjects) hashes() hashes {
+	b := make(hashes, 0, 8*len(s))
 	for h := range s {
 		b = binary.BigEndian.AppendUint64(b, h)
 	}
-	return json.Marshal(b)
+	return b
 }
 
-// UnmarshalJSON reads them, and the list of numbers that earlier versions wrote.
-func (s *subjects) UnmarshalJSON(data []byte) error {
-	*s = subjects{}
-	if bytes.HasPrefix(data, []byte("[")) {
-		var list []uint64
-		err := json.Unmarshal(data, &list)
-		for _, h := range list {
-			(*s)[h] = struct{}{}
-		}
-		return err
-	}
-	var b []byte
-	if err := json.Unmarshal(data, &b); err != nil {
-		return err
-	}
+func (b hashes) subjects() (subjects, error) {
 	if len(b)%8 != 0 {
-		return fmt.Errorf("%d bytes of subjects are no hashes", len(b))
+		return nil, fmt.Errorf("%d bytes of subjects are no hashes", len(b))
 	}
+	s := subjects{}
 	for ; len(b) > 0; b = b[8:] {
-		(*s)[binary.BigEndian.Uint64(b)] = struct{}{}
+		s[binary.BigEndian.Uint64(b)] = struct{}{}
+	}
+	return s, nil
+}
+
+// UnmarshalJSON reads also the list of numbers that earlier versions wrote.
+func (b *hashes) UnmarshalJSON(data []byte) error {
+	if !bytes.HasPrefix(data, []byte("[")) {
+		return json.Unmarshal(data, (*[]byte)(b))
+	}
+	var list []uint64
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	for _, h := range list {
+		*b = binary.BigEndian.AppendUint64(*b, h)
 	}
 	return nil
 }
@@ -84,6 +89,23 @@ type Storm struct {
 
 func (f *fold) storm() Storm {
 	return Storm{Source: f.Like.Source, Code: f.Like.Family + "/" + f.Like.Code, Folded: f.Folded, Since: f.Start, Subjects: len(f.Subjects)}
+}
+
+// text is the fold as the store keeps it.
+func (f *fold) text() ([]byte, error) {
+	kept := *f
+	kept.Hashes = f.Subjects.hashes()
+	return json.Marshal(&kept)
+}
+
+func readFold(text []byte) (*fold, error) {
+	f := new(fold)
+	err := json.Unmarshal(text, f)
+	if err == nil {
+		f.Subjects, err = f.Hashes.subjects()
+		f.Hashes = nil
+	}
+	return f, err
 }
 
 func (f *fold) clone() *fold {
@@ -216,7 +238,7 @@ func (w *writer) keepFolds() error {
 			}
 			continue
 		}
-		v, err := json.Marshal(f)
+		v, err := f.text()
 		if err == nil {
 			err = b.Put([]byte(k), v)
 		}

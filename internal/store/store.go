@@ -324,8 +324,8 @@ func (s *Store) read(tx *bbolt.Tx) error {
 		return err
 	}
 	return tx.Bucket(bFolds).ForEach(func(k, v []byte) error {
-		f := new(fold)
-		if err := json.Unmarshal(v, f); err != nil {
+		f, err := readFold(v)
+		if err != nil {
 			return fmt.Errorf("fold %s: %w", k, err)
 		}
 		s.folds[string(k)] = f
