@@ -5,8 +5,10 @@
 package regex
 
 import (
+	"math"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"sync"
 	"unicode"
 	"unicode/utf8"
@@ -41,6 +43,7 @@ const (
 	opEmpty
 	opByte // one ASCII character
 	opRune
+	opLoop // opAlt between one more of the same character, as many as max, and what is behind them
 	opFail
 )
 
@@ -50,8 +53,9 @@ type inst struct {
 	empty syntax.EmptyOp
 	wide  bool // it can match runes beyond ASCII
 	out   int32
-	arg   int32     // of opAlt: the other way; of opSave: the slot
-	ascii [2]uint64 // of opRune
+	arg   int32     // of opAlt and opLoop: the other way; of opSave: the slot
+	max   int32     // of opLoop
+	ascii [2]uint64 // of opRune; of opLoop: those of the character
 	src   *syntax.Inst
 }
 
@@ -111,8 +115,51 @@ func (r *Regexp) ready() {
 		for i := range prog.Inst {
 			r.prog[i] = compileInst(&prog.Inst[i])
 		}
+		r.loops()
 		r.first()
 	})
+}
+
+// loops makes an opLoop of each opAlt that is one: x* and x{0,9}, but not x*?.
+func (r *Regexp) loops() {
+	for pc := range r.prog { // the inner ones of x{0,9} stand before the outer ones
+		in := &r.prog[pc]
+		if most := r.most(int32(pc)); most > 0 {
+			char := &r.prog[in.out]
+			in.op, in.max, in.ascii, in.wide = opLoop, most, char.ascii, char.wide
+			if char.op == opByte {
+				in.ascii[char.char>>6] |= 1 << (char.char & 63)
+			}
+		}
+	}
+}
+
+// most returns how many of one character an opAlt lets pass, before it goes on elsewhere;
+// 0 when it is no such one.
+func (r *Regexp) most(pc int32) int32 {
+	in := &r.prog[pc]
+	if in.op != opAlt {
+		return 0
+	}
+	char := &r.prog[in.out]
+	if char.op != opByte && char.op != opRune {
+		return 0
+	}
+	next := &r.prog[char.out]
+	switch {
+	case char.out == pc:
+		return math.MaxInt32
+	case char.out == in.arg:
+		return 1
+	case next.op == opLoop && next.arg == in.arg && r.prog[next.out].same(char):
+		return next.max + min(1, math.MaxInt32-next.max)
+	}
+	return 0
+}
+
+// same tells whether two instructions match the same characters.
+func (in *inst) same(o *inst) bool {
+	return in.op == o.op && in.char == o.char && in.ascii == o.ascii && in.src.Arg == o.src.Arg && slices.Equal(in.src.Rune, o.src.Rune)
 }
 
 // beginsText tells whether every match begins at the text's start.
@@ -269,7 +316,7 @@ func (h *headStep) walk(pc int) {
 	switch in.op {
 	case opMatch:
 		h.ended = true
-	case opAlt:
+	case opAlt, opLoop:
 		h.walk(int(in.out))
 		h.walk(int(in.arg))
 	case opSave:
@@ -362,10 +409,11 @@ type machine struct {
 	stack []branch
 }
 
-// A branch is a way not yet taken, or, with a slot, a capture to be undone.
+// A branch is a way not yet taken, or, with a slot, a capture to be undone. A way can be
+// taken from several places, down to low.
 type branch struct {
-	pc, pos int32
-	slot    int32 // -1 for a way
+	pc, pos, low int32
+	slot         int32 // -1 for a way
 }
 
 // Steps for a byte of text, beyond which package regexp does it.
@@ -473,11 +521,31 @@ func (m *machine) at(start int) outcome {
 		case opEmpty:
 			ok = in.empty == 0 || m.holds(in.empty, pos)
 		case opAlt:
-			m.push(n, branch{in.arg, int32(pos), -1})
+			m.push(n, branch{in.arg, int32(pos), int32(pos), -1})
 			n++
+		case opLoop:
+			end, most := pos, len(text)
+			if int(in.max) < most-pos {
+				most = pos + int(in.max)
+			}
+			for end < most && text[end] < utf8.RuneSelf && in.ascii[text[end]>>6]&(1<<(text[end]&63)) != 0 {
+				end++
+			}
+			if in.wide && end < most && text[end] >= utf8.RuneSelf {
+				m.push(n, branch{in.arg, int32(pos), int32(pos), -1})
+				n++
+				break // one by one
+			}
+			if end > pos {
+				m.push(n, branch{in.arg, int32(end - 1), int32(pos), -1})
+				n++
+			}
+			m.steps += end - pos
+			pc, pos = int(in.arg), end
+			continue
 		case opSave:
 			if len(m.caps) > 0 {
-				m.push(n, branch{0, int32(m.caps[in.arg]), in.arg})
+				m.push(n, branch{0, int32(m.caps[in.arg]), 0, in.arg})
 				n++
 				m.caps[in.arg] = pos
 			}
@@ -497,13 +565,16 @@ func (m *machine) at(start int) outcome {
 			if n == 0 {
 				return no
 			}
-			n--
-			b := m.stack[n]
+			b := &m.stack[n-1]
 			if b.slot < 0 {
 				pc, pos = int(b.pc), int(b.pos)
+				if b.pos--; b.pos < b.low {
+					n--
+				}
 				break
 			}
 			m.caps[b.slot] = int(b.pos)
+			n--
 		}
 	}
 }
