@@ -16,7 +16,6 @@ type file struct {
 	src     *rules.File
 	cat     *codes.Catalogue
 	shared  *sharedFields
-	anchors []anchor
 	compile sync.Once
 	*program
 }
@@ -47,9 +46,8 @@ type rule struct {
 }
 
 // newFile finds out what the prefilter must look for.
-func newFile(f *rules.File, cat *codes.Catalogue, fields *sharedFields) (*file, []rules.Problem) {
-	cf, known := &file{src: f, cat: cat, shared: fields}, fields.known
-	var problems []rules.Problem
+func newFile(f *rules.File, cat *codes.Catalogue, fields *sharedFields) (cf *file, all []anchor, problems []rules.Problem) {
+	known := fields.known
 	for i := range f.Rules {
 		r := &f.Rules[i]
 		anchors, err := plan.Of(known, &known.Rules, r.Regex, func() ([]anchor, error) { return anchorsOf(r.Regex) })
@@ -58,13 +56,13 @@ func newFile(f *rules.File, cat *codes.Catalogue, fields *sharedFields) (*file, 
 				What: "rule " + r.ID + " has no literal that every match must contain", Snippet: r.Regex,
 				Hint: "put a word into the regex that is not optional; without one every line of every file would be tried"})
 		}
-		cf.anchors = append(cf.anchors, anchors...)
+		all = append(all, anchors...)
 	}
 	for _, s := range f.Sentences {
 		anchors, _ := plan.Of(known, &known.Sentences, s.Text, func() ([]anchor, error) { return sentenceAnchors(s.Text), nil })
-		cf.anchors = append(cf.anchors, anchors...)
+		all = append(all, anchors...)
 	}
-	return cf, problems
+	return &file{src: f, cat: cat, shared: fields}, all, problems
 }
 
 // ready compiles the file, once.

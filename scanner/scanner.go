@@ -104,16 +104,17 @@ func Plan(set *rules.Set) *plan.Table {
 func prepare(set *rules.Set, cat *codes.Catalogue, known *plan.Table) (*Scanner, []rules.Problem) {
 	s, fields := &Scanner{}, &sharedFields{known: known}
 	var problems []rules.Problem
+	var anchors [][]anchor // of each file
 	for _, f := range set.Files {
 		if len(f.Families) == 0 {
 			fields.of = append(fields.of, f.Fields...)
 			continue
 		}
-		cf, ps := newFile(f, cat, fields)
+		cf, as, ps := newFile(f, cat, fields)
 		problems = append(problems, ps...)
-		s.files = append(s.files, cf)
+		s.files, anchors = append(s.files, cf), append(anchors, as)
 	}
-	s.search = newSearcher(s.files, known)
+	s.search = newSearcher(anchors, known)
 	return s, problems
 }
 

@@ -15,7 +15,7 @@ type searcher struct {
 	inside []bool   // of each window: it can stand inside a number; else behind a digit only where that is part of an escape
 }
 
-func newSearcher(files []*file, known *plan.Table) *searcher {
+func newSearcher(files [][]anchor, known *plan.Table) *searcher {
 	s := &searcher{}
 	var lits []string
 	index, tails := map[string]int{}, map[tailOf]*tail{}
@@ -34,8 +34,8 @@ func newSearcher(files []*file, known *plan.Table) *searcher {
 	}
 	add(anchor{Lit: " stdout P ", Ends: allWords}, 0)
 	add(anchor{Lit: " stderr P ", Ends: allWords}, 0)
-	for i, f := range files {
-		for _, a := range f.anchors {
+	for i, anchors := range files {
+		for _, a := range anchors {
 			add(a, fileBit(i))
 		}
 	}

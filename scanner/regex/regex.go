@@ -56,7 +56,7 @@ type inst struct {
 	arg   int32     // of opAlt and opLoop: the other way; of opSave: the slot
 	max   int32     // of opLoop
 	ascii [2]uint64 // of opRune; of opLoop: those of the character
-	src   *syntax.Inst
+	src   *syntax.Inst // of a wide one
 }
 
 // Compile parses an expression. What running it needs is made when it is first
@@ -117,6 +117,14 @@ func (r *Regexp) ready() {
 		}
 		r.loops()
 		r.first()
+		for i := range r.prog { // prog is large, and few instructions are asked again
+			if in := &r.prog[i]; in.op == opRune && in.wide {
+				src := *in.src
+				in.src = &src
+			} else {
+				in.src = nil
+			}
+		}
 	})
 }
 
