@@ -17,13 +17,19 @@ type tail struct {
 	expr   string   // what the regex has behind the literal
 	oneOf  []*tail  // instead: it fits where one of them may
 	before lastChar // the literal's last one
-	first  atomic.Pointer[tailState]
 
 	insts []syntax.Inst
 	wide  instSet // instructions that can match a rune beyond ASCII
 
+	// What each byte leads to from each state, as far as anyone asked: a byte for each,
+	// eight in a word. Longer rows take the place of short ones; nil before the first
+	// question.
+	rows  atomic.Pointer[[]uint64]
+	first tailState
+
 	mu     sync.Mutex
-	states map[tailKey]*tailState
+	keys   []tailKey // of the states from firstState on
+	states map[tailKey]tailState
 }
 
 // A tailKey is what has been read: the instructions the regex may be at, and
@@ -66,15 +72,19 @@ const (
 	quoteBackslash          // behind a backslash that is behind that
 )
 
-type tailState struct {
-	key  tailKey
-	next [256]atomic.Pointer[tailState]
-}
-
-// The two ends.
-var tailYes, tailNo = new(tailState), new(tailState)
+// A tailState is a number of a state, or of one of the two ends.
+type tailState uint8
 
 const (
+	tailUnknown tailState = iota
+	tailNo
+	tailYes
+	firstState // of those that have a row
+)
+
+const (
+	rowWords = 256 / 8 // of a state
+
 	maxTailInsts  = 256 // of a regex; what is behind them is not looked at
 	maxTailStates = 96
 	maxTailBytes  = 96
@@ -122,19 +132,27 @@ func (t *tail) parts() []*syntax.Regexp {
 	return flatten(tree.Simplify())
 }
 
-// start compiles the tail, when it is first asked, and returns where it begins.
-func (t *tail) start() *tailState {
+// start compiles the tail, when it is first asked, and returns its rows.
+func (t *tail) start() []uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s := t.first.Load(); s != nil {
-		return s
+	if rows := t.rows.Load(); rows != nil {
+		return *rows
 	}
-	first := tailYes
+	t.first = tailYes
 	if prog := t.program(); prog != nil {
-		first = t.compile(prog)
+		t.first = t.compile(prog)
 	}
-	t.first.Store(first)
-	return first
+	return t.grown(nil)
+}
+
+// grown returns rows for all states, which are those of all to come; t.mu is held.
+func (t *tail) grown(rows []uint64) []uint64 {
+	if n := len(t.keys) * rowWords; n > len(rows) || rows == nil {
+		rows = append(rows[:len(rows):len(rows)], make([]uint64, max(n, 2*len(rows))-len(rows))...)
+		t.rows.Store(&rows)
+	}
+	return rows
 }
 
 // program is what the automaton is built of; nil for what is too long.
@@ -194,8 +212,8 @@ func anyTail(list []look, shared map[string]*tail) *tail {
 	return shared[key]
 }
 
-func (t *tail) compile(prog *syntax.Prog) *tailState {
-	t.insts, t.states = prog.Inst, map[tailKey]*tailState{}
+func (t *tail) compile(prog *syntax.Prog) tailState {
+	t.insts, t.states = prog.Inst, map[tailKey]tailState{}
 	for i, in := range prog.Inst {
 		if consumes(in.Op) && (in.Op != syntax.InstRune1 || in.Rune[0] >= 0x80) && beyondASCII(&prog.Inst[i]) {
 			t.wide.add(uint32(i))
@@ -225,14 +243,18 @@ func beyondASCII(in *syntax.Inst) bool {
 
 // fits tells whether data[at:] can be the tail.
 func (t *tail) fits(data []byte, at int) bool {
-	s := t.first.Load()
-	if s == nil {
-		s = t.start()
+	var rows []uint64
+	if known := t.rows.Load(); known != nil {
+		rows = *known
+	} else {
+		rows = t.start()
 	}
+	s := t.first
 	for end := min(len(data), at+maxTailBytes); at < end && s != tailYes; at++ {
-		next := s.next[data[at]].Load()
-		if next == nil {
-			next = t.build(s, data[at])
+		c := data[at]
+		next := tailState(atomic.LoadUint64(&rows[place(s, c)]) >> shift(c))
+		if next == tailUnknown {
+			next, rows = t.build(s, c)
 		}
 		if next == tailNo {
 			return false
@@ -242,32 +264,40 @@ func (t *tail) fits(data []byte, at int) bool {
 	return true
 }
 
-func (t *tail) build(s *tailState, b byte) *tailState {
+// place is the word, and shift the bits in it, that say what a byte leads to.
+func place(s tailState, c byte) int { return int(s-firstState)*rowWords + int(c>>3) }
+func shift(c byte) int              { return int(c&7) * 8 }
+
+// build finds out what a byte leads to, and returns it with the rows as they are now.
+func (t *tail) build(s tailState, c byte) (next tailState, rows []uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	next := t.read(s.key, b)
-	s.next[b].Store(next)
-	return next
+	next = t.read(t.keys[s-firstState], c)
+	rows = t.grown(*t.rows.Load())
+	word := &rows[place(s, c)]
+	atomic.StoreUint64(word, *word&^(0xff<<shift(c))|uint64(next)<<shift(c))
+	return next, rows
 }
 
 // state returns the state of a key; t.mu is held.
-func (t *tail) state(k tailKey) *tailState {
+func (t *tail) state(k tailKey) tailState {
 	if k.set == (instSet{}) {
 		return tailNo
 	}
-	if s := t.states[k]; s != nil {
+	if s := t.states[k]; s != tailUnknown {
 		return s
 	}
-	if len(t.states) >= maxTailStates {
+	if len(t.keys) >= maxTailStates {
 		return tailYes
 	}
-	s := &tailState{key: k}
+	s := firstState + tailState(len(t.keys))
+	t.keys = append(t.keys, k)
 	t.states[k] = s
 	return s
 }
 
 // read steps over one byte as it stands in the file.
-func (t *tail) read(k tailKey, b byte) *tailState {
+func (t *tail) read(k tailKey, b byte) tailState {
 	switch {
 	case b == 0:
 		return tailYes
@@ -327,7 +357,7 @@ func (t *tail) goesOn(k tailKey, c byte) bool {
 }
 
 // decoded steps over a character that was percent-encoded.
-func (t *tail) decoded(k tailKey, c byte) *tailState {
+func (t *tail) decoded(k tailKey, c byte) tailState {
 	switch {
 	case c == '\\' || c == '%' || c == '+' || c == '#' || c == '&' || c == '[' || c == '^' || c >= 0x80 || c < ' ':
 		return tailYes

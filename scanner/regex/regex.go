@@ -53,9 +53,9 @@ type inst struct {
 	empty syntax.EmptyOp
 	wide  bool // it can match runes beyond ASCII
 	out   int32
-	arg   int32     // of opAlt and opLoop: the other way; of opSave: the slot
-	max   int32     // of opLoop
-	ascii [2]uint64 // of opRune; of opLoop: those of the character
+	arg   int32        // of opAlt and opLoop: the other way; of opSave: the slot
+	max   int32        // of opLoop
+	ascii [2]uint64    // of opRune; of opLoop: those of the character
 	src   *syntax.Inst // of a wide one
 }
 
