@@ -53,13 +53,10 @@ type blocks struct {
 	memory []line // of blocks
 }
 
-var chunks sync.Pool
+var blocksPool = sync.Pool{New: func() any { return &blocks{done: map[int]bool{}} }}
 
 func begin(data []byte) *blocks {
-	c, ok := chunks.Get().(*blocks)
-	if !ok {
-		c = &blocks{done: map[int]bool{}}
-	}
+	c := blocksPool.Get().(*blocks)
 	c.data = data
 	return c
 }
@@ -71,7 +68,7 @@ func (c *blocks) end() {
 	clear(c.found)
 	clear(c.memory)
 	c.lines, c.fits, c.found, c.memory = c.lines[:0], c.fits[:0], c.found[:0], c.memory[:0]
-	chunks.Put(c)
+	blocksPool.Put(c)
 }
 
 // alone returns the lines of a block that has one, so far.
@@ -314,7 +311,8 @@ func escapedBrace(b []byte) bool {
 	return at >= 0 && (bytes.Contains(b[at:], []byte(`\u007`)) || bytes.Contains(b[at:], []byte(`\x7`)))
 }
 
-// mayBeColoured tells whether a text may have terminal colours.
+// mayBeColoured tells whether a text may have terminal colours. A search for their first
+// bytes together would go byte by byte from each [ on.
 func mayBeColoured(b []byte) bool {
 	if bytes.IndexByte(b, 0x1b) >= 0 {
 		return true

@@ -45,8 +45,8 @@ type rule struct {
 	code, symbol, text int // group numbers, -1 for none
 }
 
-// newFile finds out what the prefilter must look for.
-func newFile(f *rules.File, cat *codes.Catalogue, fields *sharedFields) (cf *file, all []anchor, problems []rules.Problem) {
+// newFile finds out what the prefilter must look for: the anchors of all rules.
+func newFile(f *rules.File, cat *codes.Catalogue, fields *sharedFields) (cf *file, list []anchor, problems []rules.Problem) {
 	known := fields.known
 	for i := range f.Rules {
 		r := &f.Rules[i]
@@ -56,13 +56,13 @@ func newFile(f *rules.File, cat *codes.Catalogue, fields *sharedFields) (cf *fil
 				What: "rule " + r.ID + " has no literal that every match must contain", Snippet: r.Regex,
 				Hint: "put a word into the regex that is not optional; without one every line of every file would be tried"})
 		}
-		all = append(all, anchors...)
+		list = append(list, anchors...)
 	}
 	for _, s := range f.Sentences {
 		anchors, _ := plan.Of(known, &known.Sentences, s.Text, func() ([]anchor, error) { return sentenceAnchors(s.Text), nil })
-		all = append(all, anchors...)
+		list = append(list, anchors...)
 	}
-	return &file{src: f, cat: cat, shared: fields}, all, problems
+	return &file{src: f, cat: cat, shared: fields}, list, problems
 }
 
 // ready compiles the file, once.

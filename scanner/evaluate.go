@@ -15,10 +15,7 @@ const (
 // evaluate runs the rules of some files over a block; nil when none of them
 // matches.
 func (s *Scanner) evaluate(b *block, files fileSet) *Block {
-	r, ok := readings.Get().(*reading)
-	if !ok {
-		r = new(reading)
-	}
+	r := readings.Get().(*reading)
 	defer r.close()
 	r.text = b.text()
 	var list []Match
@@ -54,7 +51,7 @@ type reading struct {
 	memory  [8]candidate
 }
 
-var readings sync.Pool
+var readings = sync.Pool{New: func() any { return new(reading) }}
 
 // candidate returns a new one, good until the reading is closed.
 func (r *reading) candidate(pos, end int) *candidate {
@@ -69,7 +66,7 @@ func (r *reading) candidate(pos, end int) *candidate {
 
 func (r *reading) close() {
 	clear(r.memory[:r.used])
-	clear(r.all)
+	clear(r.all[:cap(r.all)])
 	r.text, r.from, r.decoded, r.all, r.used = "", "", "", r.all[:0], 0
 	readings.Put(r)
 }

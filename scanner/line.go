@@ -32,7 +32,7 @@ var (
 
 // lineAt returns the decoded line that contains data[i].
 func lineAt(data []byte, i int) line {
-	l := line{}
+	var l line
 	l.start, l.end = lineAround(data, i)
 	l.decode(withoutEnd(data[l.start:l.end]))
 	return l

@@ -140,11 +140,15 @@ func mayHaveFragment(raw string) bool {
 			return false
 		}
 		i = skipBlank(raw, i+n+1)
-		if i+1 < len(raw) && raw[i] == '"' && strings.IndexByte(" \t}]\x1b^[\xe2", raw[i+1]) >= 0 { // or as a colour does
+		if i+1 < len(raw) && raw[i] == '"' && strings.IndexByte(fragmentStarts, raw[i+1]) >= 0 {
 			return true
 		}
 	}
 }
+
+// fragmentStarts are what a value begins with that is a line of something larger, or that
+// has a colour before it.
+const fragmentStarts = " \t}]\x1b^[\xe2"
 
 // fragment tells whether a text is one line of an object that is printed over
 // several.

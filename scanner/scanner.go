@@ -159,7 +159,7 @@ func inEncodings(anchors []anchor) []anchor {
 // how many bytes it is done with; the rest may go on behind the data and must
 // be offered again with more. With final it is done with all of it.
 func (s *Scanner) Scan(data []byte, final bool, emit func(*Block)) (consumed int) {
-	return s.scan(data, final, filter{s.candidates, filesOf, s.foreign}, emit)
+	return s.scan(data, final, filter{s.candidates, filesOf, s.barren}, emit)
 }
 
 // A filter says what need not be looked at.
@@ -171,9 +171,9 @@ type filter struct {
 	// files returns the files whose rules must be shown a block, by what candidates
 	// returned.
 	files func(fits []fit, b *block) fileSet
-	// foreign tells whether the rules of some files find nothing in a line, which is a
+	// barren tells whether the rules of some files find nothing in a line, which is a
 	// record of its own.
-	foreign func(line []byte, files fileSet) bool
+	barren func(line []byte, files fileSet) bool
 }
 
 // scan is Scan with the prefilter as a parameter, so that a test can hold it
@@ -187,7 +187,7 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 		return end
 	})
 	for _, l := range c.lines {
-		if !c.done[l[0]] && !need.foreign(data[l[0]:l[1]], filesIn(c.fits, l[0], l[1])) {
+		if !c.done[l[0]] && !need.barren(data[l[0]:l[1]], filesIn(c.fits, l[0], l[1])) {
 			c.found = append(c.found, c.take(l[0]))
 		}
 	}

@@ -69,7 +69,7 @@ func agree(t *testing.T, s *Scanner, data []byte, seed uint64) {
 	}
 	whole := func() int { return len(data) }
 	want := found(s, data, everything, whole)
-	prefilter := filter{s.candidates, filesOf, s.foreign}
+	prefilter := filter{s.candidates, filesOf, s.barren}
 	if got := found(s, data, prefilter, whole); got != want {
 		t.Fatalf("the prefilter changes what is found:\n%s\nwithout it:\n%s\ndata %q", got, want, data)
 	}

@@ -43,16 +43,15 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		for k, text := range [2]string{f[i].Name, f[i].Value} {
-			b, err := json.Marshal(text)
-			if err != nil {
-				return nil, err
-			}
-			if k == 1 {
-				out = append(out, ':')
-			}
-			out = append(out, b...)
+		name, err := json.Marshal(f[i].Name)
+		if err != nil {
+			return nil, err
 		}
+		value, err := json.Marshal(f[i].Value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(append(out, name...), ':'), value...)
 	}
 	return append(out, '}'), nil
 }

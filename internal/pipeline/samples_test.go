@@ -26,11 +26,7 @@ func TestSamples(t *testing.T) {
 		if f.Inner != nil {
 			got.WriteString(" caused by " + f.Inner.Code)
 		}
-		fields := map[string]string{}
-		for _, x := range f.Fields {
-			fields[x.Name] = x.Value
-		}
-		fmt.Fprintf(&got, " %s %v %s %s %v %v\n", f.Confidence, f.Basis, f.Time.Format("2006-01-02T15:04:05.000Z"), f.TimeBasis, f.Flags, fields)
+		fmt.Fprintf(&got, " %s %v %s %s %v %v\n", f.Confidence, f.Basis, f.Time.Format("2006-01-02T15:04:05.000Z"), f.TimeBasis, f.Flags, f.Fields)
 	}
 	const golden = "testdata/samples.golden"
 	if *update {

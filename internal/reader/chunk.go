@@ -70,7 +70,7 @@ var errStop = errors.New("stopped by the handler")
 const slack = 512 << 10
 
 // chunks cuts what r yields into chunks of complete lines. It holds at most
-// ChunkSize + MaxLine + 512 KiB.
+// ChunkSize + MaxLine + 512 KiB and a little.
 func chunks(ctx context.Context, r io.Reader, path string, base int64, enc encoding, o Options, handle Handler) error {
 	s := stream{r: r, o: o, handle: handle, c: Chunk{Path: path, base: base, enc: enc}}
 	s.memory = make([]byte, 0, o.ChunkSize+o.MaxLine+slack+aligned)
@@ -97,8 +97,8 @@ type stream struct {
 	r      io.Reader
 	o      Options
 	handle Handler
-	memory []byte
-	buf    []byte // of memory: unconsumed
+	memory []byte // of buf
+	buf    []byte // unconsumed
 	whole  int    // of buf: complete lines, cut to size
 	cut    bool   // the rest of a long line is being left out
 	c      Chunk
@@ -213,7 +213,7 @@ func (s *stream) consume(n int) {
 	s.c.gaps = kept
 	s.whole -= n
 	rest := s.buf[n:]
-	from := -len(rest) & (aligned - 1) // so that what is read next is
+	from := -len(rest) & (aligned - 1) // so that the next read goes to an aligned place
 	s.buf = append(s.memory[from:from], rest...)
 }
 

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -340,6 +341,37 @@ func TestLongLine(t *testing.T) {
 
 // FuzzChunks: whatever the bytes, the line limit and the handler's appetite, the
 // lines come out in order, each cut to the limit, at their true places.
+// TestAligned: whatever the handler consumes, the next read goes to an aligned place in the
+// same memory.
+func TestAligned(t *testing.T) {
+	var at []uintptr
+	r := readerFunc(func(p []byte) (int, error) {
+		at = append(at, uintptr(unsafe.Pointer(&p[0])))
+		if len(at) > 40 {
+			return 0, io.EOF
+		}
+		return copy(p, strings.Repeat("a line\n", 1+len(at))), nil
+	})
+	err := chunks(t.Context(), r, "x", 0, asIs, Options{}.withDefaults(), func(c *Chunk) (int, error) {
+		if c.Final {
+			return len(c.Data), nil
+		}
+		return bytes.LastIndexByte(c.Data[:len(c.Data)-1-len(at)%3*7], '\n') + 1, nil
+	})
+	if err != nil || len(at) < 40 {
+		t.Fatalf("%d reads, %v", len(at), err)
+	}
+	for i, p := range at {
+		if p%aligned != 0 || p-at[0] > 1<<10 {
+			t.Errorf("read %d goes to %#x, the first to %#x", i, p, at[0])
+		}
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 func FuzzChunks(f *testing.F) {
 	f.Add([]byte("a\nbb\n\nccc"), 2, 3)
 	f.Add([]byte("行行行行\nx\n"), 4, 1)

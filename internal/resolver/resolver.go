@@ -290,6 +290,9 @@ func (r *Resolver) fields(s *Source, in []scanner.Field) finding.Fields {
 		}
 		out.Set(f.Name, clean)
 	}
+	if len(out) == 0 {
+		return nil
+	}
 	return out
 }
 

@@ -174,7 +174,7 @@ func TestSubjects(t *testing.T) {
 		if len(list) != 1 || list[0].Fields.Get("user_id") != want {
 			t.Errorf("%q: %+v, want %q", kept, list, want)
 		}
-		if there := len(list[0].Fields) > 0; there != (want != "") {
+		if there := list[0].Fields != nil; there != (want != "") {
 			t.Errorf("%q: there %v", kept, there)
 		}
 	}

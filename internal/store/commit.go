@@ -30,13 +30,13 @@ func (s *Store) commits() {
 	defer close(s.done)
 	timer := time.NewTimer(quietCommit)
 	defer timer.Stop()
-	var rested time.Time
+	var restUntil time.Time
 	for {
 		select {
 		case <-s.wake:
 		case <-timer.C:
 		}
-		if d := time.Until(rested); d > 0 {
+		if d := time.Until(restUntil); d > 0 { // who is woken later need not rest
 			s.rest(d)
 		}
 		timer.Reset(quietCommit)
@@ -64,7 +64,7 @@ func (s *Store) commits() {
 		if closing {
 			return
 		}
-		rested = time.Now().Add(min(restFactor*time.Since(began), maxRest))
+		restUntil = time.Now().Add(min(restFactor*time.Since(began), maxRest))
 	}
 }
 

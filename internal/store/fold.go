@@ -30,8 +30,7 @@ type fold struct {
 	Folded   int             `json:"folded"`
 	First    time.Time       `json:"first"` // of the folded ones, their own times
 	Last     time.Time       `json:"last"`
-	Subjects subjects        `json:"-"`        // of all, hashed
-	Hashes   hashes          `json:"subjects"` // the same, as they are kept
+	Subjects subjects        `json:"-"` // of all, hashed
 	Samples  []string        `json:"samples,omitempty"`
 	Files    []string        `json:"files,omitempty"`
 	Like     finding.Finding `json:"like"` // the first folded one
@@ -91,21 +90,21 @@ func (f *fold) storm() Storm {
 	return Storm{Source: f.Like.Source, Code: f.Like.Family + "/" + f.Like.Code, Folded: f.Folded, Since: f.Start, Subjects: len(f.Subjects)}
 }
 
-// text is the fold as the store keeps it.
-func (f *fold) text() ([]byte, error) {
-	kept := *f
-	kept.Hashes = f.Subjects.hashes()
-	return json.Marshal(&kept)
+// A keptFold is a fold as the store keeps it.
+type keptFold struct {
+	*fold
+	Subjects hashes `json:"subjects"`
 }
 
+func (f *fold) text() ([]byte, error) { return json.Marshal(keptFold{f, f.Subjects.hashes()}) }
+
 func readFold(text []byte) (*fold, error) {
-	f := new(fold)
-	err := json.Unmarshal(text, f)
+	kept := keptFold{fold: new(fold)}
+	err := json.Unmarshal(text, &kept)
 	if err == nil {
-		f.Subjects, err = f.Hashes.subjects()
-		f.Hashes = nil
+		kept.fold.Subjects, err = kept.Subjects.subjects()
 	}
-	return f, err
+	return kept.fold, err
 }
 
 func (f *fold) clone() *fold {

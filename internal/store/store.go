@@ -326,7 +326,7 @@ func (s *Store) read(tx *bbolt.Tx) error {
 	return tx.Bucket(bFolds).ForEach(func(k, v []byte) error {
 		f, err := readFold(v)
 		if err != nil {
-			return fmt.Errorf("fold %s: %w", k, err)
+			return fmt.Errorf("fold %q: %w", k, err)
 		}
 		s.folds[string(k)] = f
 		return nil

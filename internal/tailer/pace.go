@@ -20,10 +20,11 @@ const (
 
 	// A hint about a file that rests says that they come thick. Then they are left to
 	// the kernel for a while, which makes one of those that are alike, and taken
-	// together for a while; twice as long each time, until one says something new, and
-	// then as long as the file rests.
+	// together for a while; twice as long each time, and at last until the file has
+	// rested; one that says something new begins anew.
 	leastDeaf  = 5 * time.Millisecond
-	mostDeaf   = 40 * time.Millisecond
+	mostPause  = 40 * time.Millisecond
+	mostDeaf   = denseRest
 	listenFor  = 2 * time.Millisecond
 	leastPause = 5 * time.Millisecond
 )
@@ -91,9 +92,9 @@ func (p *pace) deafen(g *generation) {
 	if now.Before(p.listen) {
 		return
 	}
-	p.pause = min(max(2*p.pause, leastDeaf), mostDeaf)
+	p.pause = min(max(2*p.pause, leastDeaf), mostPause)
 	p.deaf = now.Add(p.pause)
-	if p.pause == mostDeaf && g.rest.After(p.deaf) {
+	if p.pause == mostPause && g.rest.After(p.deaf) {
 		p.deaf = g.rest // both end at once
 	}
 	p.listen = p.deaf.Add(listenFor)

@@ -47,6 +47,9 @@ func TestPace(t *testing.T) {
 		if p.deafen(busy); p.hints(w) != nil {
 			t.Error("hints are taken though they say nothing new")
 		}
+		if p.pause == mostPause && !p.deaf.Equal(busy.rest) {
+			t.Error("the pause and the rest end apart")
+		}
 		if list := p.rested(busy.rest.Add(-time.Millisecond)); len(list) > 0 {
 			t.Error("it has not rested")
 		}
@@ -56,18 +59,26 @@ func TestPace(t *testing.T) {
 		if p.hints(w) == nil {
 			t.Error("the pause does not end")
 		}
-		if p.pause < pause || p.pause > mostDeaf {
+		if p.pause < pause || p.pause > mostPause {
 			t.Errorf("a pause of %v after one of %v", p.pause, pause)
 		}
 		pause, p.listen = p.pause, time.Time{}
 	}
-	if pause != mostDeaf {
+	if pause != mostPause {
 		t.Errorf("the last pause was %v", pause)
 	}
 	if p.rests(quiet) || p.pause != 0 {
 		t.Error("another file has to wait")
 	}
-	p.pause, busy.rest = mostDeaf, time.Now().Add(-time.Second)
+	p.turned(busy, time.Now(), dense)
+	p.rests(busy)
+	p.pause, p.listen = mostPause, time.Time{}
+	p.deafen(busy)
+	if !p.deaf.Equal(busy.rest) || busy.rest.Sub(busy.lastTurn) > mostDeaf {
+		t.Errorf("beside a file that rests, another one waits for %v", p.deaf.Sub(busy.lastTurn))
+	}
+	p.rested(busy.rest)
+	p.pause, busy.rest = mostPause, time.Now().Add(-time.Second)
 	if p.rests(busy) || p.pause != 0 {
 		t.Error("a hint about a file that has rested for long says nothing new")
 	}

@@ -56,7 +56,7 @@ type inst struct {
 	arg   int32        // of opAlt and opLoop: the other way; of opSave: the slot
 	max   int32        // of opLoop
 	ascii [2]uint64    // of opRune; of opLoop: those of the character
-	src   *syntax.Inst // of a wide one
+	src   *syntax.Inst // once all are made, of a wide opRune only
 }
 
 // Compile parses an expression. What running it needs is made when it is first
@@ -117,7 +117,7 @@ func (r *Regexp) ready() {
 		}
 		r.loops()
 		r.first()
-		for i := range r.prog { // prog is large, and few instructions are asked again
+		for i := range r.prog { // so that package syntax's program, which is large, can be freed
 			if in := &r.prog[i]; in.op == opRune && in.wide {
 				src := *in.src
 				in.src = &src
@@ -539,16 +539,20 @@ func (m *machine) at(start int) outcome {
 			for end < most && text[end] < utf8.RuneSelf && in.ascii[text[end]>>6]&(1<<(text[end]&63)) != 0 {
 				end++
 			}
+			m.steps += end - pos
 			if in.wide && end < most && text[end] >= utf8.RuneSelf {
-				m.push(n, branch{in.arg, int32(pos), int32(pos), -1})
+				if in.max < math.MaxInt32 {
+					end = pos // how many there have been is known by where we are
+				}
+				m.push(n, branch{in.arg, int32(end), int32(pos), -1})
 				n++
-				break // one by one
+				pos = end
+				break // the next one alone
 			}
 			if end > pos {
 				m.push(n, branch{in.arg, int32(end - 1), int32(pos), -1})
 				n++
 			}
-			m.steps += end - pos
 			pc, pos = int(in.arg), end
 			continue
 		case opSave:

@@ -159,6 +159,28 @@ func FuzzExpression(f *testing.F) {
 	})
 }
 
+// TestSteps: the steps of a search grow with the text, not with its square, also where a
+// run of one character goes on beyond ASCII; so package regexp need not be asked.
+func TestSteps(t *testing.T) {
+	for _, expr := range []string{`x[^"]*y`, `x\w*y`, `x[^"]{0,9}y`} {
+		r, err := Compile(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := func(n int) int {
+			m := newMachine(r, "x"+strings.Repeat("a", n)+"界", nil)
+			defer m.done()
+			if out := m.search(0, n); out != no {
+				t.Fatalf("%s: outcome %d", expr, out)
+			}
+			return m.steps
+		}
+		if few, many := steps(20_000), steps(40_000); few == 0 || many > 3*few {
+			t.Errorf("%s: %d steps for 20,000 bytes, %d for 40,000", expr, few, many)
+		}
+	}
+}
+
 func BenchmarkMark(b *testing.B) {
 	set := compiled(b)
 	text := `2026-11-20 08:00:01,123 ERROR [exec-7] c.e.chat.Bridge - user=u77 onError {"type":206,"message":"the user is already logged on another device"}`

@@ -13,7 +13,8 @@ import (
 const buckets = 8
 
 // A bucket is some windows, of which the assembly knows only what nibbles their
-// bytes have: it lets every text pass that can be put together of these.
+// bytes have: it lets every text pass that can be put together of these. (AVX-512 knows
+// more; buckets are chosen for AVX2.)
 type bucket struct {
 	nibbles [Window][2]uint16 // of each byte, the low and the high ones
 	passes  float64           // guess of how often a text does
@@ -52,8 +53,9 @@ const lookCost = 60
 const rounds = 3
 
 // improve puts the windows into buckets. Then literals choose again, now that it is
-// known what the buckets let pass anyhow, and windows look for a better bucket.
-func (s *Sieve) improve(at []int, users map[uint32]int) []bucket {
+// known what the buckets let pass anyhow, and windows look for a better bucket. It
+// returns each window's.
+func (s *Sieve) improve(at []int, users map[uint32]int) map[uint32]int {
 	g := grouping{list: group(slices.Collect(maps.Keys(users)), s.width), width: s.width, in: map[uint32]int{}}
 	g.users = make([]nibbleUsers, len(g.list))
 	for b := range g.list {
@@ -66,7 +68,7 @@ func (s *Sieve) improve(at []int, users map[uint32]int) []bucket {
 		s.again(&g, at, users)
 		g.relocate()
 	}
-	return g.list
+	return g.in
 }
 
 // A grouping is buckets from which windows can be taken out.

@@ -2,7 +2,7 @@
 // that hardly depends on how many there are. Of each literal it searches only a
 // window of at most four bytes, the rarest that the literal has:
 //
-//  1. the sieve marks the places where a window may begin: on amd64 32 bytes at a
+//  1. the sieve marks the places where a window may begin: on amd64 64 bytes at a
 //     time (after "Teddy", of Hyperscan), else by pairs of bytes;
 //  2. a bit map of the windows' hashes drops nearly all that is none;
 //  3. a table gives the literals of a window, and they are compared.
@@ -28,7 +28,7 @@ type Sieve struct {
 	shift   uint8    // of a hash, to these bits
 	entries []entry
 	marks   tables
-	fast    kernel
+	kernel  kernel
 	pairs   *[1 << 10]uint64 // the pairs of bytes that windows have, where there is no assembly
 }
 
@@ -46,19 +46,16 @@ type entry struct {
 	more   bool   // the next entry has the same window
 }
 
-// Tables are what the assembly reads: for each of four bytes two tables by low
-// and high nibble, whose bits are buckets of windows; the bit map; and for each of
-// four bytes a table by its lower seven bits.
+// Tables are what the assembly reads. Bits of nibbles and bytes are buckets of windows.
 type tables struct {
-	nibbles [Window][2][16]uint8
+	nibbles [Window][2][16]uint8  // of avx2: for each of four bytes, by the low and by the high one
+	bytes   [Window][1 << 7]uint8 // of avx512: for each of four bytes, by its lower seven bits
 	mask    uint32
-	_       [12]byte
-	bits    [1 << 13]uint8
-	bytes   [Window][1 << 7]uint8
+	bits    [1 << 13]uint8 // the bit map
 }
 
-// A kernel sifts 64 bytes at a time: it does not look at what is left behind the last
-// whole block.
+// A kernel is a way to sift. Those in assembly take 64 bytes at a time, and leave what
+// stands behind the last whole block.
 type kernel uint8
 
 const (
@@ -89,7 +86,7 @@ func New(literals []string) *Sieve {
 // Known is New with what is known of the literals: any choice of windows finds the
 // same.
 func Known(literals []string, known *plan.Table) *Sieve {
-	s := &Sieve{Literals: literals, width: Window, fast: kernels[0]}
+	s := &Sieve{Literals: literals, width: Window}
 	for _, l := range literals {
 		s.width = min(s.width, len(l))
 	}
@@ -132,15 +129,10 @@ func (s *Sieve) choose(order []int) []plan.Window {
 		at[i] = s.rarest(s.Literals[i], users)
 		users[s.read(s.Literals[i][at[i]:])]++
 	}
-	in := map[uint32]uint8{}
-	for i, b := range s.improve(at, users) {
-		for _, w := range b.windows {
-			in[w] = uint8(i)
-		}
-	}
+	in := s.improve(at, users)
 	chosen := make([]plan.Window, len(at))
 	for i, from := range at {
-		chosen[i] = plan.Window{At: uint16(from), Bucket: in[s.read(s.Literals[i][from:])]}
+		chosen[i] = plan.Window{At: uint16(from), Bucket: uint8(in[s.read(s.Literals[i][from:])])}
 	}
 	return chosen
 }
@@ -166,7 +158,12 @@ func (s *Sieve) fill(order []int, chosen []plan.Window) {
 		s.marks.add(w, s.width, c.Bucket)
 	}
 	s.table(order, chosen)
-	if s.fast == portable {
+	s.use(kernels[0])
+}
+
+// use makes the sieve run a kernel.
+func (s *Sieve) use(k kernel) {
+	if s.kernel, s.pairs = k, nil; k == portable {
 		s.pairs = pairs(s.windows, s.width)
 	}
 }
@@ -305,8 +302,8 @@ func (s *Sieve) Next(data []byte, place int, from uint32) (lit, at int, next uin
 // Sift fills places with where windows may begin, and returns how many and
 // where to go on.
 func (s *Sieve) Sift(data []byte, places *[MaxPlaces]uint32) (n, next int) {
-	if s.fast != portable && len(data) >= block {
-		return s.fast.sift(&s.marks, data, places)
+	if s.kernel != portable && len(data) >= block {
+		return s.kernel.sift(&s.marks, data, places)
 	}
 	if s.pairs == nil || s.width < 3 {
 		return s.sifted(data, 0, 0, places)

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 DATA lowNibbles<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
@@ -16,8 +17,8 @@ DATA counting<>+48(SB)/8, $0x3736353433323130
 DATA counting<>+56(SB)/8, $0x3f3e3d3c3b3a3938
 GLOBL counting<>(SB), RODATA|NOPTR, $64
 
-// KEEP keeps of the R9 places in the list those whose window has its bit set in the map,
-// and returns.
+// KEEP ends both: of the R9 places at R8 it keeps those whose window (data at SI, mask in
+// R12) has its bit set in the map of DI, and returns; CX is where to go on.
 #define KEEP \
 	LEAQ (R8)(R9*4), BX; \
 	MOVQ R8, DX; \
@@ -32,7 +33,7 @@ keep: \
 	SHRL $16, R11; \
 	MOVL R11, R13; \
 	SHRL $3, R13; \
-	MOVBLZX 144(DI)(R13*1), R13; \
+	MOVBLZX tables_bits(DI)(R13*1), R13; \
 	ANDL $7, R11; \
 	MOVL R10, (R8)(R9*4); \
 	BTL  R11, R13; \
@@ -58,25 +59,25 @@ TEXT ·sift256(SB), NOSPLIT, $0-48
 	MOVQ data+8(FP), SI
 	MOVQ n+16(FP), DX
 	MOVQ places+24(FP), R8
-	VBROADCASTI128 0(DI), Y0
-	VBROADCASTI128 16(DI), Y1
-	VBROADCASTI128 32(DI), Y2
-	VBROADCASTI128 48(DI), Y3
-	VBROADCASTI128 64(DI), Y4
-	VBROADCASTI128 80(DI), Y5
-	VBROADCASTI128 96(DI), Y6
-	VBROADCASTI128 112(DI), Y7
-	MOVL 128(DI), R12
+	VBROADCASTI128 (tables_nibbles+0)(DI), Y0
+	VBROADCASTI128 (tables_nibbles+16)(DI), Y1
+	VBROADCASTI128 (tables_nibbles+32)(DI), Y2
+	VBROADCASTI128 (tables_nibbles+48)(DI), Y3
+	VBROADCASTI128 (tables_nibbles+64)(DI), Y4
+	VBROADCASTI128 (tables_nibbles+80)(DI), Y5
+	VBROADCASTI128 (tables_nibbles+96)(DI), Y6
+	VBROADCASTI128 (tables_nibbles+112)(DI), Y7
+	MOVL tables_mask(DI), R12
 	VMOVDQU lowNibbles<>(SB), Y8
 	VPXOR Y13, Y13, Y13
 	XORQ CX, CX
 	XORQ R9, R9
-	SUBQ $67, DX
+	SUBQ $const_block, DX
 
 block:
 	CMPQ CX, DX
 	JGT  done
-	CMPQ R9, $960 // room for 64 more of 1,024
+	CMPQ R9, $(const_MaxPlaces-64) // room for a block
 	JGT  done
 	VMOVDQU 0(SI)(CX*1), Y9
 	VPSRLW  $4, Y9, Y10
@@ -203,34 +204,34 @@ done:
 // func sift512(v *tables, data *byte, n int, places *uint32) (found, next int)
 //
 // The same with the instructions of AVX-512: a byte selects its set of buckets at once,
-// but for its upper bit, and what is marked is written to the list in one step, unless
+// by its lower seven bits, and what is marked is written to the list in one step, unless
 // it is more than sixteen.
 TEXT ·sift512(SB), NOSPLIT, $0-48
 	MOVQ v+0(FP), DI
 	MOVQ data+8(FP), SI
 	MOVQ n+16(FP), DX
 	MOVQ places+24(FP), R8
-	VMOVDQU8 8336(DI), Z0
-	VMOVDQU8 8400(DI), Z1
-	VMOVDQU8 8464(DI), Z2
-	VMOVDQU8 8528(DI), Z3
-	VMOVDQU8 8592(DI), Z4
-	VMOVDQU8 8656(DI), Z5
-	VMOVDQU8 8720(DI), Z6
-	VMOVDQU8 8784(DI), Z7
-	MOVL 128(DI), R12
+	VMOVDQU8 (tables_bytes+0)(DI), Z0
+	VMOVDQU8 (tables_bytes+64)(DI), Z1
+	VMOVDQU8 (tables_bytes+128)(DI), Z2
+	VMOVDQU8 (tables_bytes+192)(DI), Z3
+	VMOVDQU8 (tables_bytes+256)(DI), Z4
+	VMOVDQU8 (tables_bytes+320)(DI), Z5
+	VMOVDQU8 (tables_bytes+384)(DI), Z6
+	VMOVDQU8 (tables_bytes+448)(DI), Z7
+	MOVL tables_mask(DI), R12
 	VMOVDQU8 counting<>(SB), Z16
 	VPXORQ Z17, Z17, Z17 // where the block is
 	MOVL $64, AX
 	VPBROADCASTD AX, Z18
 	XORQ CX, CX
 	XORQ R9, R9
-	SUBQ $67, DX
+	SUBQ $const_block, DX
 
 block:
 	CMPQ CX, DX
 	JGT  done
-	CMPQ R9, $960 // room for 64 more of 1,024
+	CMPQ R9, $(const_MaxPlaces-64) // room for a block
 	JGT  done
 	VMOVDQU8 0(SI)(CX*1), Z8
 	VMOVDQU8 1(SI)(CX*1), Z9

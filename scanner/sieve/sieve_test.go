@@ -13,11 +13,11 @@ import (
 	"github.com/imwatch/imwatch/scanner/plan"
 )
 
-// everyWay returns the sieve as each processor would run it, without assembly too.
+// everyWay returns the sieve with each of the kernels that can run here.
 func everyWay(s *Sieve) (list []*Sieve) {
 	for _, k := range kernels {
 		way := *s
-		way.fast, way.pairs = k, pairs(s.windows, s.width)
+		way.use(k)
 		list = append(list, &way)
 	}
 	return list
@@ -60,7 +60,7 @@ func agree(t *testing.T, s *Sieve, data []byte) {
 	want := naive(s.Literals, data)
 	for _, way := range everyWay(s) {
 		if got := found(way, data); !slices.Equal(got, want) {
-			t.Fatalf("hits %v, want %v; kernel %d, literals %q in %q", got, want, way.fast, s.Literals, data)
+			t.Fatalf("hits %v, want %v; kernel %d, literals %q in %q", got, want, way.kernel, s.Literals, data)
 		}
 	}
 }
@@ -68,6 +68,7 @@ func agree(t *testing.T, s *Sieve, data []byte) {
 // TestSieve puts literals at every place of a block and at every end of the
 // data, in windows of every width.
 func TestSieve(t *testing.T) {
+	t.Logf("kernels here, by number: %d (%d is AVX-512, %d AVX2, %d none)", kernels, avx512, avx2, portable)
 	for _, lits := range [][]string{
 		{"needle"}, {"need", "le\xe7\x8e\xaf"}, {"abc", "needle"}, {"ab", "needle"}, {"x"},
 		{"\x00\x00\x00\x00"}, {"\xff\xfe\xfd\xfc\xfb", "Zz9_"},

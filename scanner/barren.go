@@ -3,30 +3,31 @@ package scanner
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
-// foreign tells whether a line is somebody else's record, in which the rules of some
+// barren tells whether a line is somebody else's record, in which the rules of some
 // files find nothing: one flat object in JSON with a key that no object of theirs has,
 // and without anything that would prove a number in it. "type": stands in many such.
-func (s *Scanner) foreign(line []byte, files fileSet) bool {
+func (s *Scanner) barren(line []byte, files fileSet) bool {
 	line = withoutEnd(line)
 	if !singleObject(line) {
 		return false
 	}
 	for i, f := range s.files {
-		if files&fileBit(i) != 0 && !f.ready().foreign(line) {
+		if files&fileBit(i) != 0 && !f.ready().barren(line) {
 			return false
 		}
 	}
 	return true
 }
 
-// foreign tells it of one file: all that it could find is the number of an object that
-// has other keys beside it, which only a sentence, a shape, a range or a name proves
-// to be a code.
-func (f *file) foreign(line []byte) bool {
-	if !strangeKey(line, f.keys) {
+// barren tells whether the file's rules find nothing in a line that is a single object:
+// all that they could find is a number with a foreign key beside it, which only a
+// sentence, a shape, a range or a name proves to be a code.
+func (f *file) barren(line []byte) bool {
+	if !foreignKey(line, f.keys) {
 		return false
 	}
 	seen := f.look.look(string(line))
@@ -53,19 +54,19 @@ func singleObject(line []byte) bool {
 		!bytes.HasPrefix(line, []byte(`{"log":"`)) && utf8.Valid(line)
 }
 
-// strangeKey tells whether a line that is a single object is JSON, as strict as it must be
-// to be read by this, and has a key that is none of some.
-func strangeKey(line []byte, keys []string) (strange bool) {
+// foreignKey tells whether a line that is a single object is JSON without blanks between
+// its parts, and has a key that is not among some.
+func foreignKey(line []byte, keys []string) (foreign bool) {
 	rest := line[1:]
 	for {
 		key, behind, ok := cutQuoted(rest)
 		if !ok || len(key) == 0 || len(behind) < 2 || behind[0] != ':' {
 			return false
 		}
-		strange = strange || !slices.Contains(keys, string(key))
+		foreign = foreign || !slices.Contains(keys, string(key))
 		if rest = behind[1:]; rest[0] == '"' {
 			value, behind, ok := cutQuoted(rest)
-			if !ok || len(value) > 0 && bytes.IndexByte([]byte(" \t]^\xe2"), value[0]) >= 0 { // as a line of something larger
+			if !ok || len(value) > 0 && strings.IndexByte(fragmentStarts, value[0]) >= 0 {
 				return false
 			}
 			rest = behind
@@ -81,7 +82,7 @@ func strangeKey(line []byte, keys []string) (strange bool) {
 		}
 		switch {
 		case len(rest) == 1: // the brace
-			return strange
+			return foreign
 		case len(rest) == 0 || rest[0] != ',':
 			return false
 		}

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// TestForeign: a number beside keys that no SDK has is left alone without more, but only
+// TestBarren: a number beside keys that no SDK has is left alone without more, but only
 // where nothing in the line could prove it.
-func TestForeign(t *testing.T) {
+func TestBarren(t *testing.T) {
 	s := builtIn(t)
 	for _, x := range []struct {
 		name, line string
-		foreign    bool
+		barren     bool
 	}{
 		{"a request", `{"time":"2026-11-20T08:00:00.123Z","level":"info","type":3,"method":"POST","path":"/api/users/me?a=1","status":200,"msg":"done"}`, true},
 		{"in Chinese", `{"level":"info","type":3,"method":"POST","msg":"请求处理完成"}`, true},
@@ -21,8 +21,8 @@ func TestForeign(t *testing.T) {
 		{"with a carriage return", `{"level":"info","type":3,"method":"POST"}` + "\r", true},
 		{"empty values", `{"level":"","type":3,"method":"","ok":true,"size":-1.5e+7,"next":null}`, true},
 		{"of the SDK's keys alone", `{"type":16,"message":"gone"}`, false},
-		{"the SDK's tag", `{"level":"info","type":16,"method":"POST","message":"IM SDK (login) gone"}`, true},
-		{"the SDK's real tag", `{"level":"info","type":16,"method":"POST","message":"IM SDK [login"}`, false},
+		{"almost the SDK's tag", `{"level":"info","type":16,"method":"POST","message":"IM SDK (login) gone"}`, true},
+		{"the SDK's tag", `{"level":"info","type":16,"method":"POST","message":"IM SDK [login"}`, false},
 		{"the bundle", `{"level":"info","type":16,"method":"POST","message":"gone","at":"easemob-websdk.js"}`, false},
 		{"the vendor", `{"level":"error","type":16,"method":"POST","message":"gone","host":"a1.easemob.com"}`, false},
 		{"a sentence", `{"level":"info","type":16,"method":"POST","message":"websocket has been disconnected"}`, false},
@@ -51,8 +51,8 @@ func TestForeign(t *testing.T) {
 	} {
 		line := []byte(x.line + "\n")
 		files := filesIn(s.candidates(line, nil, func(int) int { return len(line) }), 0, len(line))
-		if got := s.foreign(line, files); got != x.foreign || got && files == 0 {
-			t.Errorf("%s: foreign is %v, of files %b: %s", x.name, got, files, x.line)
+		if got := s.barren(line, files); got != x.barren || got && files == 0 {
+			t.Errorf("%s: barren is %v, of files %b: %s", x.name, got, files, x.line)
 		}
 		for i, before := range []string{"", "x {\n", "e {\n  type: 16,\n", `{"msg":"e {"}` + "\n"} {
 			agree(t, s, []byte(before+x.line+"\nbehind }\n"+x.line+"\n"), uint64(i))
@@ -60,9 +60,9 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// FuzzForeign puts records together out of parts that prove a number and parts that
+// FuzzBarren puts records together out of parts that prove a number and parts that
 // don't.
-func FuzzForeign(f *testing.F) {
+func FuzzBarren(f *testing.F) {
 	s := builtIn(f)
 	parts := []string{`"type":16`, `"type":"16"`, `"code":880103`, `"code":"871310"`, `"error_code":14007`, `"message":"websocket has been disconnected"`, `"message":"login failed"`, `"msg":"IM SDK [a"`, `"msg":"ok"`,
 		`"msg":" type: 16"`, `"msg":"type: 16, message: 'x'"`, `"data":""`, `"url":"https://a1.easemob.com/o/a/users"`, `"errorType":"onerror"`, `"method":"POST"`, `"level":"error"`, `"reason":"you were muted"`,
