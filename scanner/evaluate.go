@@ -44,8 +44,8 @@ func (s *Scanner) evaluate(b *block, files fileSet) *Block {
 // again for the next one.
 type reading struct {
 	text    string
-	from    string // of the last call of unpercent
-	decoded string // and its result
+	decoded string // text without URL encoding, when that was asked for
+	sight   sight  // of decoded, by the file at hand; empty when it was not looked at
 	all     []*candidate
 	used    int
 	memory  [8]candidate
@@ -67,15 +67,36 @@ func (r *reading) candidate(pos, end int) *candidate {
 func (r *reading) close() {
 	clear(r.memory[:r.used])
 	clear(r.all[:cap(r.all)])
-	r.text, r.from, r.decoded, r.all, r.used = "", "", "", r.all[:0], 0
+	r.text, r.decoded, r.all, r.used = "", "", r.all[:0], 0
 	readings.Put(r)
 }
 
+// unpercent takes URL encoding off, of the whole text once.
 func (r *reading) unpercent(s string) string {
-	if s != r.from {
-		r.from, r.decoded = s, unpercent(s)
+	if s != r.text {
+		return unpercent(s)
+	}
+	if r.decoded == "" {
+		r.decoded = unpercent(s)
 	}
 	return r.decoded
+}
+
+// looked keeps the sight of a text that may be asked for again, or closes it.
+func (r *reading) looked(text string, seen sight) {
+	if text == r.decoded && r.sight.scratch == nil {
+		r.sight = seen
+	} else {
+		seen.close()
+	}
+}
+
+// leave ends the reading by one file.
+func (r *reading) leave() {
+	if r.sight.scratch != nil {
+		r.sight.close()
+		r.sight = sight{}
+	}
 }
 
 // plain is the text in which fields are looked for.
@@ -92,12 +113,17 @@ func (r *reading) plain() string {
 func (f *file) found(r *reading) []Match {
 	seen := f.look.look(r.text)
 	defer seen.close()
+	defer r.leave()
 	list := f.matches(r, seen)
 	if len(list) == 0 {
 		return nil
 	}
 	plain := r.plain()
-	if plain != r.text {
+	switch {
+	case plain == r.text:
+	case plain == r.decoded && r.sight.scratch != nil:
+		seen = r.sight
+	default:
 		seen = f.look.look(plain)
 		defer seen.close()
 	}
@@ -239,7 +265,7 @@ func (f *file) view(r *reading, text string, seen sight, t tags, depth int) {
 	for _, nested := range r.nestedTexts(text, objs, own) {
 		in := f.look.look(nested)
 		f.view(r, nested, in, t, depth+1)
-		in.close()
+		r.looked(nested, in)
 	}
 }
 

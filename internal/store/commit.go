@@ -84,9 +84,11 @@ func (s *Store) take() (batch []item, closing bool) {
 	batch, s.queue, s.queued, s.waits = s.queue, nil, 0, false
 	clear(s.newest)
 	s.room.Broadcast()
-	select {
-	case <-s.hurry: // it is taken
-	default:
+	for _, call := range []chan struct{}{s.wake, s.hurry} { // what they call for is taken
+		select {
+		case <-call:
+		default:
+		}
 	}
 	return batch, s.closing
 }
