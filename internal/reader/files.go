@@ -28,7 +28,7 @@ type File struct {
 // Options say how to read. The zero value is ready to use.
 type Options struct {
 	MaxLine         int    // bytes of a line that are kept; default 1 MiB
-	ChunkSize       int    // bytes read at once; default 256 KiB
+	ChunkSize       int    // bytes read at once; default 384 KiB
 	Encoding        string // auto (or empty), utf-8, gb18030, utf-16
 	MaxArchiveBytes int64  // that may come out of one compressed file; default 16 GiB
 	MaxRatio        int64  // of what comes out to what went in, judged after 64 MiB; default 1000
@@ -45,7 +45,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	def(&o.MaxLine, 1<<20)
-	def(&o.ChunkSize, 256<<10)
+	def(&o.ChunkSize, 384<<10)
 	if o.MaxArchiveBytes <= 0 {
 		o.MaxArchiveBytes = 16 << 30
 	}

@@ -19,7 +19,7 @@ type Parts struct {
 }
 
 const (
-	partSize = 256 << 10 // bytes of a part, by and large: a processor's own cache has room for it
+	partSize = 512 << 10 // bytes of a part, by and large: a processor's own cache has room for it
 
 	// Reads begin at such a place in the file and in memory: the kernel copies them
 	// several times as fast.
@@ -79,7 +79,7 @@ func (p *Parts) Read(i int, buf []byte) (data []byte, start int64, grown []byte,
 	from := int64(i) * partSize
 	first := max(0, from-aligned)
 	end := min(p.Size, from+partSize)
-	for slack := int64(16 << 10); ; slack *= 4 {
+	for slack := int64(4 << 10); ; slack *= 4 {
 		size := min(p.Size, end+slack) - first
 		if int64(cap(buf)) < size {
 			buf = make([]byte, size)
