@@ -19,7 +19,7 @@ type Parts struct {
 }
 
 const (
-	partSize = 512 << 10 // bytes of a part, by and large: a processor's own cache has room for it
+	partSize = 768 << 10 // bytes of a part, by and large: a processor's own cache has room for it
 
 	// Reads begin at such a place in the file and in memory: the kernel copies them
 	// several times as fast.
