@@ -92,12 +92,9 @@ func foreignKey(line []byte, keys []string) (foreign bool) {
 
 // cutQuoted cuts a quoted text off.
 func cutQuoted(b []byte) (text, behind []byte, ok bool) {
-	if len(b) == 0 || b[0] != '"' {
+	quote := []byte{'"'}
+	if b, ok = bytes.CutPrefix(b, quote); !ok {
 		return nil, nil, false
 	}
-	n := bytes.IndexByte(b[1:], '"')
-	if n < 0 {
-		return nil, nil, false
-	}
-	return b[1 : n+1], b[n+2:], true
+	return bytes.Cut(b, quote)
 }

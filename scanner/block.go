@@ -311,24 +311,6 @@ func escapedBrace(b []byte) bool {
 	return at >= 0 && (bytes.Contains(b[at:], []byte(`\u007`)) || bytes.Contains(b[at:], []byte(`\x7`)))
 }
 
-// mayBeColoured tells whether a text may have terminal colours. A search for their first
-// bytes together would go byte by byte from each [ on.
-func mayBeColoured(b []byte) bool {
-	if bytes.IndexByte(b, 0x1b) >= 0 {
-		return true
-	}
-	for {
-		at := bytes.IndexByte(b, '[')
-		if at < 0 {
-			return false
-		}
-		if b = b[at:]; bytes.HasPrefix(b, []byte("[39m")) || bytes.HasPrefix(b, []byte("[0m")) {
-			return true
-		}
-		b = b[1:]
-	}
-}
-
 // plainEnd returns the end of the line at data[at] if the line is surely a record
 // of its own without a stream, that leaves nothing open: an access line that
 // begins with an address, one that begins with a date, a time and a comma, or

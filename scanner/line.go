@@ -53,10 +53,7 @@ func withoutEnd(line []byte) []byte {
 }
 
 func (l *line) decode(raw []byte) {
-	l.text = string(raw)
-	if mayBeColoured(raw) {
-		l.text = uncolour(l.text)
-	}
+	l.text = uncolour(string(raw))
 	l.decoded = len(l.text) != len(raw)
 	if l.text != "" {
 		l.unwrap(l.text)

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"bytes"
 	"github.com/imwatch/imwatch/scanner/regex"
 	"strings"
 )
@@ -166,7 +167,7 @@ func fragment(text string) bool {
 // uncolour takes terminal colours off, as escape sequences or as what copying
 // leaves of them.
 func uncolour(s string) string {
-	if strings.IndexByte(s, 0x1b) < 0 && !strings.Contains(s, "[39m") && !strings.Contains(s, "[0m") {
+	if !mayBeColoured(s) {
 		return s
 	}
 	var b strings.Builder
@@ -191,6 +192,33 @@ func uncolour(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// mayBeColoured tells whether a text may have terminal colours. A search for their first
+// bytes together would go byte by byte from each [ on.
+func mayBeColoured[T string | []byte](s T) bool {
+	if indexByte(s, 0x1b) >= 0 {
+		return true
+	}
+	for {
+		at := indexByte(s, '[')
+		if at < 0 {
+			return false
+		}
+		if s = s[at+1:]; len(s) >= 2 && string(s[:2]) == "0m" || len(s) >= 3 && string(s[:3]) == "39m" {
+			return true
+		}
+	}
+}
+
+func indexByte[T string | []byte](s T, c byte) int {
+	switch s := any(s).(type) {
+	case string:
+		return strings.IndexByte(s, c)
+	case []byte:
+		return bytes.IndexByte(s, c)
+	}
+	return -1
 }
 
 const maxColour = 18 // bytes of a colour sequence without its escape

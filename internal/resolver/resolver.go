@@ -279,9 +279,6 @@ func first(list []string, x string) []string {
 
 // fields cleans what a rules file captured and treats the user as the source says.
 func (r *Resolver) fields(s *Source, in []scanner.Field) finding.Fields {
-	if len(in) == 0 {
-		return nil
-	}
 	out := make(finding.Fields, 0, len(in))
 	for _, f := range in {
 		clean := r.clean(f.Value, maxField)

@@ -17,9 +17,41 @@ DATA counting<>+48(SB)/8, $0x3736353433323130
 DATA counting<>+56(SB)/8, $0x3f3e3d3c3b3a3938
 GLOBL counting<>(SB), RODATA|NOPTR, $64
 
-// KEEP ends both: of the R9 places at R8 it keeps those whose window (data at SI, mask in
-// R12) has its bit set in the map of DI, and returns; CX is where to go on.
-#define KEEP \
+// What both kernels share. Registers: DI the tables, SI the data, DX the last place where a
+// block can be, R8 the list of places, R9 how many are in it, R12 the windows' mask, CX
+// where the block is.
+#define BEGIN \
+	MOVQ v+0(FP), DI; \
+	MOVQ data+8(FP), SI; \
+	MOVQ n+16(FP), DX; \
+	MOVQ places+24(FP), R8; \
+	MOVL tables_mask(DI), R12; \
+	XORQ CX, CX; \
+	XORQ R9, R9; \
+	SUBQ $const_block, DX
+
+// BLOCK begins the loop over the blocks; the list must have room for one.
+#define BLOCK \
+block: \
+	CMPQ CX, DX; \
+	JGT  done; \
+	CMPQ R9, $(const_MaxPlaces-64); \
+	JGT  done
+
+// REST writes the places that AX still marks, of the block before CX, to R10, and goes on
+// with the next block. Behind the last one it keeps of the list those places whose window
+// has its bit set in the map, and returns.
+#define REST \
+more: \
+	TZCNTQ AX, R11; \
+	LEAL -64(R11)(CX*1), R11; \
+	MOVL R11, (R10); \
+	ADDQ $4, R10; \
+	BLSRQ AX, AX; \
+	JNZ  more; \
+	JMP  block; \
+done: \
+	VZEROUPPER; \
 	LEAQ (R8)(R9*4), BX; \
 	MOVQ R8, DX; \
 	XORQ R9, R9; \
@@ -55,10 +87,7 @@ test: \
 // Neither half branches on how many places are marked, unless it is more than
 // eight in a block: a wrong guess costs as much as several places.
 TEXT ·sift256(SB), NOSPLIT, $0-48
-	MOVQ v+0(FP), DI
-	MOVQ data+8(FP), SI
-	MOVQ n+16(FP), DX
-	MOVQ places+24(FP), R8
+	BEGIN
 	VBROADCASTI128 (tables_nibbles+0)(DI), Y0
 	VBROADCASTI128 (tables_nibbles+16)(DI), Y1
 	VBROADCASTI128 (tables_nibbles+32)(DI), Y2
@@ -67,18 +96,10 @@ TEXT ·sift256(SB), NOSPLIT, $0-48
 	VBROADCASTI128 (tables_nibbles+80)(DI), Y5
 	VBROADCASTI128 (tables_nibbles+96)(DI), Y6
 	VBROADCASTI128 (tables_nibbles+112)(DI), Y7
-	MOVL tables_mask(DI), R12
 	VMOVDQU lowNibbles<>(SB), Y8
 	VPXOR Y13, Y13, Y13
-	XORQ CX, CX
-	XORQ R9, R9
-	SUBQ $const_block, DX
 
-block:
-	CMPQ CX, DX
-	JGT  done
-	CMPQ R9, $(const_MaxPlaces-64) // room for a block
-	JGT  done
+	BLOCK
 	VMOVDQU 0(SI)(CX*1), Y9
 	VPSRLW  $4, Y9, Y10
 	VPAND   Y8, Y9, Y9
@@ -188,18 +209,7 @@ block:
 	JZ   block
 	ADDQ $32, R10
 
-more:
-	TZCNTQ AX, R11
-	LEAL -64(R11)(CX*1), R11
-	MOVL R11, (R10)
-	ADDQ $4, R10
-	BLSRQ AX, AX
-	JNZ  more
-	JMP  block
-
-done:
-	VZEROUPPER
-	KEEP
+	REST
 
 // func sift512(v *tables, data *byte, n int, places *uint32) (found, next int)
 //
@@ -207,10 +217,7 @@ done:
 // by its lower seven bits, and what is marked is written to the list in one step, unless
 // it is more than sixteen.
 TEXT ·sift512(SB), NOSPLIT, $0-48
-	MOVQ v+0(FP), DI
-	MOVQ data+8(FP), SI
-	MOVQ n+16(FP), DX
-	MOVQ places+24(FP), R8
+	BEGIN
 	VMOVDQU8 (tables_bytes+0)(DI), Z0
 	VMOVDQU8 (tables_bytes+64)(DI), Z1
 	VMOVDQU8 (tables_bytes+128)(DI), Z2
@@ -219,20 +226,12 @@ TEXT ·sift512(SB), NOSPLIT, $0-48
 	VMOVDQU8 (tables_bytes+320)(DI), Z5
 	VMOVDQU8 (tables_bytes+384)(DI), Z6
 	VMOVDQU8 (tables_bytes+448)(DI), Z7
-	MOVL tables_mask(DI), R12
 	VMOVDQU8 counting<>(SB), Z16
 	VPXORQ Z17, Z17, Z17 // where the block is
 	MOVL $64, AX
 	VPBROADCASTD AX, Z18
-	XORQ CX, CX
-	XORQ R9, R9
-	SUBQ $const_block, DX
 
-block:
-	CMPQ CX, DX
-	JGT  done
-	CMPQ R9, $(const_MaxPlaces-64) // room for a block
-	JGT  done
+	BLOCK
 	VMOVDQU8 0(SI)(CX*1), Z8
 	VMOVDQU8 1(SI)(CX*1), Z9
 	VMOVDQU8 2(SI)(CX*1), Z10
@@ -257,15 +256,4 @@ block:
 	CMPQ BX, $16
 	JBE  block
 
-more:
-	TZCNTQ AX, R11
-	LEAL -64(R11)(CX*1), R11
-	MOVL R11, (R10)
-	ADDQ $4, R10
-	BLSRQ AX, AX
-	JNZ  more
-	JMP  block
-
-done:
-	VZEROUPPER
-	KEEP
+	REST
