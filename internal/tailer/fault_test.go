@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/imwatch/imwatch/internal/finding"
 	"golang.org/x/sys/unix"
 )
 
@@ -381,5 +382,57 @@ func TestRewritten(t *testing.T) {
 	writer.Wait()
 	if lines == 0 {
 		t.Error("nothing was read")
+	}
+}
+
+// shifting is a context that shifts names when it is first asked.
+type shifting struct {
+	context.Context
+	once  sync.Once
+	shift func()
+}
+
+func (s *shifting) Err() error {
+	s.once.Do(s.shift)
+	return s.Context.Err()
+}
+
+// What is asked about a compressed file is asked of one file, also when names are
+// shifted between two questions.
+func TestPackedShifted(t *testing.T) {
+	f := following(t, "app.log")
+	src, err := newSource(&f.src)
+	f.must(err)
+	before := "an older line of the application\n"
+	text := "one line of the application\nand another one\n"
+	for name, text := range map[string]string{"app.log.1": before, "app.log.2": text} {
+		f.put(name, text)
+		(&script{follow: f}).gzip(f.path(name))
+	}
+	read := func(id, text string) finding.Position {
+		g := newGeneration(src, f.path("app.log"), identity{}, nil)
+		g.id, g.done = id, true
+		g.advance([]byte(text))
+		return g.position(nil)
+	}
+	path := f.path("app.log.2.gz")
+	info, err := os.Stat(path)
+	f.must(err)
+	g := newGeneration(src, path, numbers(info), nil)
+	g.packed, g.stored = true, info.Size()
+	g.maybe = []finding.Position{read("unlike", "nothing of this stands there\n"), read("like", text)}
+	ctx := &shifting{Context: t.Context(), shift: func() {
+		f.must(os.Rename(path, f.path("app.log.3.gz")))
+		f.must(os.Rename(f.path("app.log.1.gz"), path))
+	}}
+	r := g.unpack(ctx, true, func(c *Chunk) (int, error) {
+		t.Errorf("read again: %q", c.Data)
+		return len(c.Data), nil
+	})
+	if r.known == nil || r.known.Generation != "like" {
+		t.Errorf("not known: %+v", r)
+	}
+	if r := g.unpack(t.Context(), true, nil); !r.vanished {
+		t.Errorf("the name is another file's now: %+v", r)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -149,7 +150,7 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 		return true, false, nil
 	}
 	for _, path := range packed {
-		if ok, err := packs(context.Background(), s, path, p); err == nil && ok && p.Offset > 0 {
+		if p.Offset > 0 && s.packs(path, p) {
 			g := resume(s, path, identity{}, nil, p)
 			g.packed, g.rotated, g.flush, g.last = true, true, true, true
 			t.take(g)
@@ -680,13 +681,13 @@ func (t *tailer) packedSibling(live *generation, path string, key identity, info
 
 // alreadyRead returns the position, of those known when the file was found, that
 // stands furthest behind what a compressed file holds.
-func (g *generation) alreadyRead(ctx context.Context) (best *finding.Position, err error) {
+func (g *generation) alreadyRead(ctx context.Context, f *os.File) (best *finding.Position, err error) {
 	for i := range g.maybe {
 		p := &g.maybe[i]
 		if p.Offset == 0 || best != nil && p.Offset <= best.Offset {
 			continue
 		}
-		ok, err := packs(ctx, g.src, g.said, p)
+		ok, err := packs(ctx, f, p)
 		if err != nil {
 			return nil, err
 		}
@@ -736,16 +737,22 @@ const (
 	maxRatio    = 1000
 )
 
-// packs tells whether a compressed file holds what a position stands behind. An
-// error says that it cannot be told: the file is not whole yet, or has been
-// renamed meanwhile.
-func packs(ctx context.Context, s *source, path string, p *finding.Position) (bool, error) {
+// packs tells whether the compressed file of a name holds what a position stands
+// behind.
+func (s *source) packs(path string, p *finding.Position) bool {
 	f, _, _, err := s.open(path)
 	if err != nil {
-		return false, err
+		return false
 	}
 	defer f.Close()
-	z, err := gzip.NewReader(moving{f, nil, ctx.Err})
+	ok, err := packs(context.Background(), f, p)
+	return ok && err == nil
+}
+
+// packs tells whether a compressed file holds what a position stands behind. An
+// error says that it cannot be told: the file is not whole yet.
+func packs(ctx context.Context, f io.ReaderAt, p *finding.Position) (bool, error) {
+	z, err := gzip.NewReader(moving{whole(f), nil, ctx.Err})
 	if err != nil {
 		return false, err
 	}
@@ -773,6 +780,9 @@ func packs(ctx context.Context, s *source, path string, p *finding.Position) (bo
 	return true, nil
 }
 
+// whole reads a file from its beginning, wherever others read in it.
+func whole(f io.ReaderAt) io.Reader { return io.NewSectionReader(f, 0, math.MaxInt64) }
+
 // unpacked reads n bytes of a stream, or as many as it has.
 func unpacked(z *gzip.Reader, n int) ([]byte, error) {
 	b := make([]byte, n)
@@ -799,7 +809,9 @@ func shorter(z *gzip.Reader, err error) error {
 // unpack reads a compressed generation from its offset to its end, in one turn:
 // it cannot be read from the middle.
 func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r result) {
-	f, _, info, err := g.src.open(g.said)
+	// All that is asked about it is asked of this one file: the name may be another's
+	// in a moment.
+	f, key, info, err := g.src.open(g.said)
 	if errors.Is(err, os.ErrNotExist) {
 		return result{vanished: true}
 	}
@@ -807,18 +819,21 @@ func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r 
 		return result{err: err}
 	}
 	defer f.Close()
+	if g.key != (identity{}) && !key.same(g.key) {
+		return result{vanished: true}
+	}
 	if info.Size() != g.stored { // it is still being written, however slowly
 		g.stored, r.grew = info.Size(), true
 	}
-	if r.known, r.err = g.alreadyRead(ctx); r.known != nil || r.err != nil {
+	if r.known, r.err = g.alreadyRead(ctx, f); r.known != nil || r.err != nil {
 		return r
 	}
 	g.maybe = nil
 	p := g.position(nil)
-	if ok, err := packs(ctx, g.src, g.said, &p); err == nil && !ok {
+	if ok, err := packs(ctx, f, &p); err == nil && !ok {
 		return result{vanished: true} // the name is another file's now
 	}
-	z, err := gzip.NewReader(moving{f, g, ctx.Err})
+	z, err := gzip.NewReader(moving{whole(f), g, ctx.Err})
 	if err != nil {
 		r.err = err
 		return r
