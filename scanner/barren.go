@@ -30,18 +30,14 @@ func (f *file) barren(line []byte) bool {
 	if !foreignKey(line, f.keys) {
 		return false
 	}
-	seen := f.look.look(string(line))
+	seen := f.proofs.look(string(line))
 	defer seen.close()
-	if len(seen.Texts()) > 0 {
-		return false
-	}
-	for i := range f.rules {
-		if r := &f.rules[i]; seen.May(r.id) && (r.Object == nil || r.Gives != "") {
+	for _, i := range seen.Noted() {
+		if i >= len(f.shapes) || seen.MatchIn(i, 0, len(line)) {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(f.shapes, func(p pattern) bool { return seen.MatchIn(p.id, 0, len(line)) }) &&
-		!slices.ContainsFunc(f.words, func(w word) bool { return (w.Proof == "sdk" || w.Proof == "vendor") && seen.May(w.id) })
+	return true
 }
 
 // singleObject tells whether a line may be one object without another one in it, and

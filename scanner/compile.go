@@ -29,6 +29,7 @@ type program struct {
 	fields    []pattern  // the file's own, then those of all
 	rules     []rule
 	look      *patterns
+	proofs    *patterns           // what proves a number anywhere in a text; the shapes come first
 	orders    map[string][]string // the families, by the one that comes first
 	failures  bool                // it has words for failure: where none of them is, nothing went wrong
 	keys      []string            // of objects of the rules
@@ -116,7 +117,29 @@ func compile(f *rules.File, fields *sharedFields) *program {
 		}
 	}
 	p.look.compile()
+	p.proofs = p.proving(fields.known)
 	return p
+}
+
+// proving returns the patterns of which one must stand in a text for a number in an
+// object with foreign keys to count.
+func (p *program) proving(known *plan.Table) *patterns {
+	proofs := &patterns{known: known, texts: p.look.texts}
+	for _, s := range p.shapes {
+		proofs.take(s.Regexp)
+	}
+	for i := range p.rules {
+		if r := &p.rules[i]; r.Object == nil || r.Gives != "" {
+			proofs.take(r.Regexp)
+		}
+	}
+	for _, w := range p.words {
+		if w.Proof == "sdk" || w.Proof == "vendor" {
+			proofs.take(w.Regexp)
+		}
+	}
+	proofs.compile()
+	return proofs
 }
 
 // sharedFields are those of files without a family: captured beside any code.

@@ -1,7 +1,9 @@
 package scanner
 
 import (
+	"encoding/binary"
 	"slices"
+	"sync/atomic"
 
 	"github.com/imwatch/imwatch/scanner/plan"
 	"github.com/imwatch/imwatch/scanner/sieve"
@@ -13,6 +15,19 @@ type searcher struct {
 	looks  [][]look // of each literal; one must fit
 	tails  []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
 	inside []bool   // of each window: it can stand inside a number; else behind a digit only where that is part of an escape
+	near   []bool   // of each window: all its literals are words that begin with it and are within beyond's reach
+	beyond refusals
+}
+
+// Refusals are texts of eight bytes that are known not to fit, whatever stands around
+// them: "type":"text" stands in every other line of somebody's log. The zero value knows
+// none. It is safe for concurrent use.
+type refusals [256]atomic.Uint64
+
+const refusal = 8 // bytes
+
+func (r *refusals) of(text uint64) *atomic.Uint64 {
+	return &r[text*0x9E3779B97F4A7C15>>56]
 }
 
 func newSearcher(files [][]anchor, known *plan.Table) *searcher {
@@ -44,8 +59,11 @@ func newSearcher(files [][]anchor, known *plan.Table) *searcher {
 		s.tails = append(s.tails, anyTail(looks, shared))
 	}
 	s.Sieve = sieve.Known(lits, known)
-	s.inside = make([]bool, len(lits)+1)
-	s.Windows(func(w uint32, lit, at int) { s.inside[w] = s.inside[w] || at != 0 || !s.number(lit) })
+	s.inside, s.near = make([]bool, len(lits)+1), slices.Repeat([]bool{true}, len(lits)+1)
+	s.Windows(func(w uint32, lit, at int) {
+		s.inside[w] = s.inside[w] || at != 0 || !s.number(lit)
+		s.near[w] = s.near[w] && at == 0 && len(lits[lit]) < refusal && !isDigit(lits[lit][0]) && !slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail == nil })
+	})
 	return s
 }
 
@@ -102,6 +120,13 @@ func (s *searcher) each(data []byte, fits []fit, visit func(int) int) []fit {
 // fit returns where an anchor begins that has its window at data[place] and fits there,
 // or -1. It adds to files those of all that do; who is in there already is not asked.
 func (s *searcher) fit(data []byte, place int, files *fileSet) (hit int) {
+	text, known := uint64(0), (*atomic.Uint64)(nil)
+	if place+refusal <= len(data) {
+		text = binary.LittleEndian.Uint64(data[place:])
+		if known = s.beyond.of(text); known.Load() == text {
+			return -1
+		}
+	}
 	window := s.Window(data, place)
 	if !s.inside[window] && place > 0 && isDigit(data[place-1]) && !encodedBefore(data[:place]) {
 		return -1 // as most digits of a log
@@ -119,7 +144,21 @@ func (s *searcher) fit(data []byte, place int, files *fileSet) (hit int) {
 			}
 		}
 	}
+	if hit < 0 && known != nil && s.near[window] && text != 0 && s.refused(data[place:place+refusal], window) {
+		known.Store(text)
+	}
 	return hit
+}
+
+// refused tells whether nothing fits at the beginning of a text, whatever stands before
+// and behind it.
+func (s *searcher) refused(text []byte, window uint32) bool {
+	for lit, _, e := s.Next(text, 0, window); lit >= 0; lit, _, e = s.Next(text, 0, e) {
+		if slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail.fits(text, len(s.Literals[lit])) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // A fileSet is a set of rules files, a bit for each; those beyond share the last one.

@@ -116,6 +116,10 @@ func (s *Set) Mark(m *Marks, text string) {
 	slices.Sort(m.texts)
 }
 
+// Noted returns which of the set's expressions, and behind them its texts, may stand
+// there. It is good until the next Mark.
+func (m *Marks) Noted() []int { return m.noted }
+
 // Texts returns which of the set's texts may stand there, in order. It is good until the
 // next Mark.
 func (m *Marks) Texts() []int { return m.texts }
