@@ -30,6 +30,15 @@ func (r *refusals) of(text uint64) *atomic.Uint64 {
 	return &r[text*0x9E3779B97F4A7C15>>56]
 }
 
+// refuse tells whether what begins at data[place] is known not to fit.
+func (r *refusals) refuse(data []byte, place int) bool {
+	if place+refusal > len(data) {
+		return false
+	}
+	text := binary.LittleEndian.Uint64(data[place:])
+	return r.of(text).Load() == text
+}
+
 func newSearcher(files [][]anchor, known *plan.Table) *searcher {
 	s := &searcher{}
 	var lits []string
@@ -59,6 +68,7 @@ func newSearcher(files [][]anchor, known *plan.Table) *searcher {
 		s.tails = append(s.tails, anyTail(looks, shared))
 	}
 	s.Sieve = sieve.Known(lits, known)
+	s.beyond[0].Store(1) // what a zero there would stand for: eight NULs
 	s.inside, s.near = make([]bool, len(lits)+1), slices.Repeat([]bool{true}, len(lits)+1)
 	s.Windows(func(w uint32, lit, at int) {
 		s.inside[w] = s.inside[w] || at != 0 || !s.number(lit)
@@ -102,7 +112,11 @@ func (s *searcher) each(data []byte, fits []fit, visit func(int) int) []fit {
 	for from := 0; from < len(data); {
 		n, next := s.Sift(data[from:], &places)
 		for _, p := range places[:n] {
-			if at := from + int(p); at < resume {
+			at := from + int(p)
+			if s.beyond.refuse(data, at) {
+				continue
+			}
+			if at < resume {
 				s.fit(data, at, &fits[len(fits)-1].files)
 			} else {
 				var files fileSet
@@ -120,13 +134,6 @@ func (s *searcher) each(data []byte, fits []fit, visit func(int) int) []fit {
 // fit returns where an anchor begins that has its window at data[place] and fits there,
 // or -1. It adds to files those of all that do; who is in there already is not asked.
 func (s *searcher) fit(data []byte, place int, files *fileSet) (hit int) {
-	text, known := uint64(0), (*atomic.Uint64)(nil)
-	if place+refusal <= len(data) {
-		text = binary.LittleEndian.Uint64(data[place:])
-		if known = s.beyond.of(text); known.Load() == text {
-			return -1
-		}
-	}
 	window := s.Window(data, place)
 	if !s.inside[window] && place > 0 && isDigit(data[place-1]) && !encodedBefore(data[:place]) {
 		return -1 // as most digits of a log
@@ -144,21 +151,22 @@ func (s *searcher) fit(data []byte, place int, files *fileSet) (hit int) {
 			}
 		}
 	}
-	if hit < 0 && known != nil && s.near[window] && text != 0 && s.refused(data[place:place+refusal], window) {
-		known.Store(text)
+	if hit < 0 && s.near[window] && place+refusal <= len(data) {
+		s.remember(data[place:place+refusal], window)
 	}
 	return hit
 }
 
-// refused tells whether nothing fits at the beginning of a text, whatever stands before
-// and behind it.
-func (s *searcher) refused(text []byte, window uint32) bool {
+// remember notes a text that begins with a window, if no literal fits there whatever
+// stands before and behind it.
+func (s *searcher) remember(text []byte, window uint32) {
 	for lit, _, e := s.Next(text, 0, window); lit >= 0; lit, _, e = s.Next(text, 0, e) {
 		if slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail.fits(text, len(s.Literals[lit])) }) {
-			return false
+			return
 		}
 	}
-	return true
+	word := binary.LittleEndian.Uint64(text)
+	s.beyond.of(word).Store(word)
 }
 
 // A fileSet is a set of rules files, a bit for each; those beyond share the last one.
