@@ -12,12 +12,42 @@ import (
 // The assembly has one bit for each of so many buckets.
 const buckets = 8
 
-// A bucket is some windows, of which the assembly knows only what nibbles their
-// bytes have: it lets every text pass that can be put together of these. (AVX-512 knows
-// more; buckets are chosen for AVX2.)
+// A grain is what a kernel knows of a byte: two features of it.
+type grain uint8
+
+const (
+	nibbles   grain = iota // the low and the high one
+	sevenBits              // those, and nothing else
+	grains
+)
+
+func (k kernel) grain() grain {
+	if k == avx512 {
+		return sevenBits
+	}
+	return nibbles
+}
+
+func (g grain) features(c byte) [2]uint8 {
+	if g == sevenBits {
+		return [2]uint8{c & 0x7f, 0}
+	}
+	return [2]uint8{c & 15, c >> 4}
+}
+
+// A featureSet has a bit for each.
+type featureSet [2]uint64
+
+func (s *featureSet) add(n uint8)                 { s[n>>6] |= 1 << (n & 63) }
+func (s *featureSet) remove(n uint8)              { s[n>>6] &^= 1 << (n & 63) }
+func (s *featureSet) or(o *featureSet) featureSet { return featureSet{s[0] | o[0], s[1] | o[1]} }
+
+// A bucket is some windows, of which the assembly knows only what features their
+// bytes have: it lets every text pass that can be put together of these.
 type bucket struct {
-	nibbles [Window][2]uint16 // of each byte, the low and the high ones
-	passes  float64           // guess of how often a text does
+	have    [Window][2]featureSet // of each byte, the features of each kind
+	share   [Window]float64       // how often bytes with these stand in logs, of seven bits
+	passes  float64               // guess of how often a text does
 	windows []uint32
 	gone    bool // joined with another one
 
@@ -55,12 +85,14 @@ const rounds = 3
 // improve puts the windows into buckets. Then literals choose again, now that it is
 // known what the buckets let pass anyhow, and windows look for a better bucket. It
 // returns each window's.
-func (s *Sieve) improve(at []int, users map[uint32]int) map[uint32]int {
-	g := grouping{list: group(slices.Collect(maps.Keys(users)), s.width), width: s.width, in: map[uint32]int{}}
-	g.users = make([]nibbleUsers, len(g.list))
+func (s *Sieve) improve(at []int, users map[uint32]int, by grain) map[uint32]int {
+	g := grouping{shape: shape{by, s.width}, in: map[uint32]int{}, often: frequentBy[by]()}
+	g.list = g.group(slices.Collect(maps.Keys(users)))
+	g.users, g.words = make([]featureUsers, len(g.list)), make([]wordsIn, len(g.list))
 	for b := range g.list {
+		g.words[b] = g.wordsOf(&g.list[b])
 		for _, w := range g.list[b].windows {
-			g.users[b].add(w, s.width, 1)
+			g.count(b, w, 1)
 			g.in[w] = b
 		}
 	}
@@ -71,76 +103,98 @@ func (s *Sieve) improve(at []int, users map[uint32]int) map[uint32]int {
 	return g.in
 }
 
+// A shape is that of windows: how many bytes they have and what is known of each.
+type shape struct {
+	by    grain
+	width int
+}
+
 // A grouping is buckets from which windows can be taken out.
 type grouping struct {
+	shape
 	list  []bucket
-	users []nibbleUsers  // of each
+	users []featureUsers // of each
+	words []wordsIn      // of each
 	in    map[uint32]int // which bucket a window is in
-	width int
+	often *frequentParts
+}
+
+// featureUsers counts the windows of a bucket that have a feature at a place.
+type featureUsers [Window][2][1 << 7]uint16
+
+func (g *grouping) wordsOf(b *bucket) wordsIn { return g.often.in(b, g.width) }
+
+func (g *grouping) count(b int, w uint32, n int) {
+	for k := range g.width {
+		for kind, f := range g.by.features(byte(w >> (8 * k))) {
+			g.users[b][k][kind][f] += uint16(n)
+		}
+	}
+}
+
+// without is a bucket without one of its windows, but for the list of them.
+func (g *grouping) without(b int, w uint32) bucket {
+	left := bucket{have: g.list[b].have}
+	for k := range g.width {
+		for kind, f := range g.by.features(byte(w >> (8 * k))) {
+			if g.users[b][k][kind][f] == 1 {
+				left.have[k][kind].remove(f)
+			}
+		}
+	}
+	return g.joined(new(bucket), &left)
 }
 
 // remove takes a window out of its bucket.
 func (g *grouping) remove(w uint32) {
 	b := g.in[w]
-	left := g.users[b].without(&g.list[b], w, g.width)
+	left := g.without(b, w)
 	left.windows = slices.DeleteFunc(g.list[b].windows, func(x uint32) bool { return x == w })
-	g.list[b] = left
-	g.users[b].add(w, g.width, -1)
+	g.list[b], g.words[b] = left, g.wordsOf(&left)
+	g.count(b, w, -1)
 	delete(g.in, w)
 }
 
 func (g *grouping) put(w uint32, into int) {
-	one := bucketOf([]uint32{w}, g.width)
-	more := joined(&g.list[into], &one, g.width)
+	one := g.bucketOf([]uint32{w})
+	more := g.joined(&g.list[into], &one)
 	more.windows = append(g.list[into].windows, w)
-	g.list[into] = more
-	g.users[into].add(w, g.width, 1)
+	g.list[into], g.words[into] = more, g.wordsOf(&more)
+	g.count(into, w, 1)
 	g.in[w] = into
+}
+
+// cheapestFor returns the bucket, but for one, where one more window costs the least.
+func (g *grouping) cheapestFor(w uint32, but int) (into int, least float64) {
+	one, words := g.bucketOf([]uint32{w}), g.often.of(g.by, w)
+	least = math.Inf(1)
+	for i := range g.list {
+		if i == but {
+			continue
+		}
+		c := g.together(&g.list[i], &one) - g.list[i].passes
+		if c < least {
+			c += g.often.passing(&g.words[i], &words) - g.words[i].passes
+		}
+		if c < least {
+			into, least = i, c
+		}
+	}
+	return into, least
 }
 
 // relocate puts each window into the bucket where it costs the least.
 func (g *grouping) relocate() {
 	for b := range g.list {
 		for _, w := range slices.Clone(g.list[b].windows) {
-			one := bucketOf([]uint32{w}, g.width)
-			without := g.users[b].without(&g.list[b], w, g.width)
-			least, into := g.list[b].passes-without.passes, b
-			for i := range g.list {
-				if c := together(&g.list[i], &one, g.width) - g.list[i].passes; i != b && c < least {
-					least, into = c, i
-				}
-			}
-			if into != b {
+			without := g.without(b, w)
+			here := g.list[b].passes - without.passes + g.words[b].passes - g.wordsOf(&without).passes
+			if into, c := g.cheapestFor(w, b); c < here {
 				g.remove(w)
 				g.put(w, into)
 			}
 		}
 	}
-}
-
-// nibbleUsers counts the windows of a bucket that have a nibble at a place.
-type nibbleUsers [Window][2][16]int
-
-func (u *nibbleUsers) add(w uint32, width, n int) {
-	for k := range width {
-		c := byte(w >> (8 * k))
-		u[k][0][c&15] += n
-		u[k][1][c>>4] += n
-	}
-}
-
-// without is a bucket without one of its windows, but for the list of them.
-func (u *nibbleUsers) without(b *bucket, w uint32, width int) bucket {
-	left := bucket{nibbles: b.nibbles}
-	for k := range width {
-		c := byte(w >> (8 * k))
-		for half, n := range [2]byte{c & 15, c >> 4} {
-			if u[k][half][n] == 1 {
-				left.nibbles[k][half] &^= 1 << n
-			}
-		}
-	}
-	return joined(&left, &left, width)
 }
 
 // again lets literals that have a window for themselves choose again.
@@ -155,7 +209,7 @@ func (s *Sieve) again(g *grouping, at []int, users map[uint32]int) {
 		delete(users, now)
 		best, least := 0, math.Inf(1)
 		for from := 0; from+s.width <= len(text) && least > 0; from++ {
-			into, c := s.dearness(g.list, text[from:from+s.width], users)
+			into, c := s.dearness(g, text[from:from+s.width], users)
 			if c < least {
 				best, least, b = from, c, into
 			}
@@ -169,56 +223,50 @@ func (s *Sieve) again(g *grouping, at []int, users map[uint32]int) {
 }
 
 // dearness returns what one more window costs, and the bucket where it costs that.
-func (s *Sieve) dearness(list []bucket, text string, users map[uint32]int) (into int, least float64) {
+func (s *Sieve) dearness(g *grouping, text string, users map[uint32]int) (into int, least float64) {
 	w := s.read(text)
 	if users[w] > 0 {
 		return 0, 0
 	}
-	one := bucketOf([]uint32{w}, s.width)
-	least = math.Inf(1)
-	for i := range list {
-		if c := together(&list[i], &one, s.width) - list[i].passes; c < least {
-			into, least = i, c
-		}
-	}
+	into, least = g.cheapestFor(w, -1)
 	return into, least + lookCost*windowRarity(text)
 }
 
-func bucketOf(windows []uint32, width int) (b bucket) {
+func (x shape) bucketOf(windows []uint32) (b bucket) {
 	for _, w := range windows {
-		for k := range width {
-			c := byte(w >> (8 * k))
-			b.nibbles[k][0] |= 1 << (c & 15)
-			b.nibbles[k][1] |= 1 << (c >> 4)
+		for k := range x.width {
+			for kind, f := range x.by.features(byte(w >> (8 * k))) {
+				b.have[k][kind].add(f)
+			}
 		}
 	}
-	b = joined(&b, &b, width)
+	b = x.joined(new(bucket), &b)
 	b.windows = windows
 	return b
 }
 
 // group joins the two buckets that it costs the least to join, until they are
 // few enough.
-func group(windows []uint32, width int) []bucket {
-	list := alike(windows, width)
+func (x shape) group(windows []uint32) []bucket {
+	list := x.alike(windows)
 	for i := range list {
-		nearest(list, i, width)
+		x.nearest(list, i)
 	}
 	for left := len(list); left > buckets; left-- {
-		a := cheapest(list, width)
+		a := x.cheapest(list)
 		b := list[a].near
-		both := joined(&list[a], &list[b], width)
+		both := x.joined(&list[a], &list[b])
 		both.windows = slices.Concat(list[a].windows, list[b].windows)
 		list[a], list[b].gone = both, true
-		nearest(list, a, width)
+		x.nearest(list, a)
 		for i := range list {
-			switch x := &list[i]; {
-			case x.gone || i == a:
-			case x.near == a || x.near == b:
-				x.stale = true
+			switch o := &list[i]; {
+			case o.gone || i == a:
+			case o.near == a || o.near == b:
+				o.stale = true
 			default:
-				if c := cost(x, &list[a], width); c < x.cost {
-					x.near, x.cost = a, c
+				if c := x.cost(o, &list[a]); c < o.cost {
+					o.near, o.cost = a, c
 				}
 			}
 		}
@@ -227,7 +275,7 @@ func group(windows []uint32, width int) []bucket {
 }
 
 // alike makes a bucket of all windows that begin with the same two bytes.
-func alike(windows []uint32, width int) (list []bucket) {
+func (x shape) alike(windows []uint32) (list []bucket) {
 	start := func(w uint32) uint32 { return w & 0xffff }
 	slices.SortFunc(windows, func(a, b uint32) int { return cmp.Or(cmp.Compare(start(a), start(b)), cmp.Compare(a, b)) })
 	for len(windows) > 0 {
@@ -235,49 +283,69 @@ func alike(windows []uint32, width int) (list []bucket) {
 		for n < len(windows) && start(windows[n]) == start(windows[0]) {
 			n++
 		}
-		list = append(list, bucketOf(slices.Clone(windows[:n]), width))
+		list = append(list, x.bucketOf(slices.Clone(windows[:n])))
 		windows = windows[n:]
 	}
 	return list
 }
 
-func joined(a, b *bucket, width int) (both bucket) {
-	for k := range width {
-		both.nibbles[k] = [2]uint16{a.nibbles[k][0] | b.nibbles[k][0], a.nibbles[k][1] | b.nibbles[k][1]}
+func (x shape) joined(a, b *bucket) (both bucket) {
+	both.passes = 1
+	for k := range x.width {
+		for kind := range both.have[k] {
+			both.have[k][kind] = a.have[k][kind].or(&b.have[k][kind])
+		}
+		both.share[k] = x.shareAt(a, b, k)
+		both.passes *= both.share[k]
 	}
-	both.passes = together(a, b, width)
 	return both
 }
 
 // together guesses how often a text would pass both, joined.
-func together(a, b *bucket, width int) float64 {
+func (x shape) together(a, b *bucket) float64 {
 	p := 1.0
-	for k := range width {
-		p *= shareOf(a.nibbles[k][0]|b.nibbles[k][0], a.nibbles[k][1]|b.nibbles[k][1])
+	for k := range x.width {
+		p *= x.shareAt(a, b, k)
 	}
 	return p
 }
 
-func cost(a, b *bucket, width int) float64 {
-	return together(a, b, width) - a.passes - b.passes
+// shareAt returns how often bytes stand in logs that both let pass at a place, joined.
+func (x shape) shareAt(a, b *bucket, k int) (sum float64) {
+	of, and := &a.have[k], &b.have[k]
+	if x.by == nibbles {
+		return shareOf(uint16(of[0][0]|and[0][0]), uint16(of[1][0]|and[1][0]))
+	}
+	sum = a.share[k]
+	for half := range of[0] {
+		for more := and[0][half] &^ of[0][half]; more != 0; more &= more - 1 {
+			c := half<<6 | bits.TrailingZeros64(more)
+			sum += Share[c] + Share[c|1<<7]
+		}
+	}
+	return sum
+}
+
+func (x shape) cost(a, b *bucket) float64 {
+	return x.together(a, b) - a.passes - b.passes
 }
 
 // nearest finds the bucket with which it costs the least to join list[i].
-func nearest(list []bucket, i, width int) {
-	x := &list[i]
-	x.cost, x.stale = math.Inf(1), false
+func (x shape) nearest(list []bucket, i int) {
+	b := &list[i]
+	b.cost, b.stale = math.Inf(1), false
 	for j := range list {
 		if j == i || list[j].gone {
 			continue
 		}
-		if c := cost(x, &list[j], width); c < x.cost {
-			x.near, x.cost = j, c
+		if c := x.cost(b, &list[j]); c < b.cost {
+			b.near, b.cost = j, c
 		}
 	}
 }
 
 // cheapest returns the bucket that it costs the least to join with its nearest.
-func cheapest(list []bucket, width int) (best int) {
+func (x shape) cheapest(list []bucket) (best int) {
 	for {
 		best = -1
 		for i := range list {
@@ -288,7 +356,7 @@ func cheapest(list []bucket, width int) (best int) {
 		if !list[best].stale {
 			return best
 		}
-		nearest(list, best, width)
+		x.nearest(list, best)
 	}
 }
 

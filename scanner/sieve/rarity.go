@@ -50,20 +50,18 @@ var frequent = func() map[string]float64 {
 		from file list room chat group member online device cache query text image audio value name count start stop open
 		close closed been has was with this that other already limit invalid found empty success statusCode
 		messages upload uploaded users devices requests published finished completed processed established loaded
-		started stopped created updated deleted received address process static index page queue`)
+		started stopped created updated deleted received address process static index page queue 8080`)
 	return m
 }()
 
-// common tells whether a text, of a window's length or less, is part of a
-// frequent word.
-func common(text string) bool { return parts()[text] }
-
-var parts = sync.OnceValue(func() map[string]bool {
-	m := map[string]bool{}
-	for w := range frequent {
+// parts of frequent words, of a window's length or less, and how often one stands at one
+// place.
+var parts = sync.OnceValue(func() map[string]float64 {
+	m := map[string]float64{}
+	for w, often := range frequent {
 		for from := range w {
 			for to := from + 1; to <= min(from+Window, len(w)); to++ {
-				m[w[from:to]] = true
+				m[w[from:to]] = max(m[w[from:to]], often)
 			}
 		}
 	}

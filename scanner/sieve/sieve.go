@@ -91,14 +91,29 @@ func Known(literals []string, known *plan.Table) *Sieve {
 		s.width = min(s.width, len(l))
 	}
 	s.mask = 1<<(8*s.width) - 1
-	order := s.order()
-	choose := func() ([]plan.Window, error) { return s.choose(order), nil }
-	chosen, _ := plan.Of(known, &known.Sieves, sum(literals), choose)
-	if !s.fit(chosen) {
-		chosen = s.choose(order)
+	if known.Open {
+		for by := range grains {
+			s.plan(known, by)
+		}
 	}
-	s.fill(order, chosen)
+	s.use(kernels[0], known)
 	return s
+}
+
+// use makes the sieve run a kernel.
+func (s *Sieve) use(k kernel, known *plan.Table) {
+	s.kernel = k
+	s.fill(s.plan(known, k.grain()))
+}
+
+// plan returns each literal's window.
+func (s *Sieve) plan(known *plan.Table, by grain) []plan.Window {
+	name := fmt.Sprintf("%s %d", sum(s.Literals), by)
+	chosen, _ := plan.Of(known, &known.Sieves, name, func() ([]plan.Window, error) { return s.choose(by), nil })
+	if !s.fit(chosen) {
+		return s.choose(by)
+	}
+	return chosen
 }
 
 // sum names a list of literals.
@@ -123,13 +138,13 @@ func (s *Sieve) order() []int {
 
 // choose chooses each literal's window. Short literals choose first: longer ones
 // share their windows where they can.
-func (s *Sieve) choose(order []int) []plan.Window {
-	at, users := make([]int, len(order)), map[uint32]int{}
-	for _, i := range order {
+func (s *Sieve) choose(by grain) []plan.Window {
+	at, users := make([]int, len(s.Literals)), map[uint32]int{}
+	for _, i := range s.order() {
 		at[i] = s.rarest(s.Literals[i], users)
 		users[s.read(s.Literals[i][at[i]:])]++
 	}
-	in := s.improve(at, users)
+	in := s.improve(at, users, by)
 	chosen := make([]plan.Window, len(at))
 	for i, from := range at {
 		chosen[i] = plan.Window{At: uint16(from), Bucket: uint8(in[s.read(s.Literals[i][from:])])}
@@ -149,21 +164,16 @@ func (s *Sieve) fit(chosen []plan.Window) bool {
 }
 
 // fill fills the tables.
-func (s *Sieve) fill(order []int, chosen []plan.Window) {
-	s.marks.mask = s.mask
+func (s *Sieve) fill(chosen []plan.Window) {
+	s.marks = tables{mask: s.mask}
 	for i, c := range chosen {
 		w := s.read(s.Literals[i][c.At:])
 		h := windowHash(w) >> 16
 		s.marks.bits[h>>3] |= 1 << (h & 7)
 		s.marks.add(w, s.width, c.Bucket)
 	}
-	s.table(order, chosen)
-	s.use(kernels[0])
-}
-
-// use makes the sieve run a kernel.
-func (s *Sieve) use(k kernel) {
-	if s.kernel, s.pairs = k, nil; k == portable {
+	s.table(s.order(), chosen)
+	if s.pairs = nil; s.kernel == portable {
 		s.pairs = pairs(s.windows, s.width)
 	}
 }
@@ -226,10 +236,7 @@ func windowRarity(text string) float64 {
 	for _, c := range []byte(text) {
 		p *= Share[c]
 	}
-	if common(text) {
-		p *= 100
-	}
-	return p
+	return max(p, parts()[text])
 }
 
 // pairs are all that windows have of two bytes.

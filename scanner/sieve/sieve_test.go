@@ -17,7 +17,7 @@ import (
 func everyWay(s *Sieve) (list []*Sieve) {
 	for _, k := range kernels {
 		way := *s
-		way.use(k)
+		way.use(k, new(plan.Table))
 		list = append(list, &way)
 	}
 	return list

@@ -1,0 +1,105 @@
+package sieve
+
+import (
+	"maps"
+	"math"
+	"math/bits"
+	"slices"
+	"sync"
+)
+
+// frequentParts are the texts of a window's length that frequent words are made of: how
+// often they stand in logs, the shares of bytes do not tell.
+type frequentParts struct {
+	often []float64            // of each
+	have  [Window][2][]textSet // by feature: those that have it there
+	words int                  // of a set that are in use
+}
+
+// A textSet has a bit for each.
+type textSet [16]uint64
+
+// wordsIn is what a bucket lets pass of them.
+type wordsIn struct {
+	have   [Window][2]textSet // those that have one of its features there
+	passes float64            // guess of how often one does
+}
+
+var frequentBy = [grains]func() *frequentParts{
+	sync.OnceValue(func() *frequentParts { return newFrequentParts(nibbles) }),
+	sync.OnceValue(func() *frequentParts { return newFrequentParts(sevenBits) }),
+}
+
+func newFrequentParts(by grain) *frequentParts {
+	f := &frequentParts{}
+	for k := range f.have {
+		f.have[k] = [2][]textSet{make([]textSet, 1<<7), make([]textSet, 1<<7)}
+	}
+	for _, text := range slices.Sorted(maps.Keys(parts())) {
+		n := len(f.often)
+		if len(text) < Window || n == 64*len(textSet{}) {
+			continue
+		}
+		f.often = append(f.often, parts()[text])
+		for k := range Window {
+			for kind, feature := range by.features(text[k]) {
+				f.have[k][kind][feature][n>>6] |= 1 << (n & 63)
+			}
+		}
+	}
+	f.words = (len(f.often) + 63) / 64
+	return f
+}
+
+// of returns the texts that have the features of a window.
+func (f *frequentParts) of(by grain, window uint32) (have [Window][2]*textSet) {
+	for k := range have {
+		for kind, feature := range by.features(byte(window >> (8 * k))) {
+			have[k][kind] = &f.have[k][kind][feature]
+		}
+	}
+	return have
+}
+
+// in returns what a bucket lets pass. Of windows that are shorter, anything passes behind
+// their width.
+func (f *frequentParts) in(b *bucket, width int) (w wordsIn) {
+	for k := range Window {
+		for kind := range w.have[k] {
+			for half, left := range b.have[k][kind] {
+				if k >= width {
+					left = math.MaxUint64
+				}
+				for ; left != 0; left &= left - 1 {
+					of := &f.have[k][kind][half<<6|bits.TrailingZeros64(left)]
+					for i := range f.words {
+						w.have[k][kind][i] |= of[i]
+					}
+				}
+			}
+		}
+	}
+	w.passes = f.passing(&w, new([Window][2]*textSet))
+	return w
+}
+
+// passing guesses how often one of the texts passes a bucket with one more window's
+// features.
+func (f *frequentParts) passing(w *wordsIn, more *[Window][2]*textSet) (sum float64) {
+	for i := range f.words {
+		all := ^uint64(0)
+		for k := range w.have {
+			for kind := range w.have[k] {
+				have := w.have[k][kind][i]
+				if more[k][kind] != nil {
+					have |= more[k][kind][i]
+				}
+				all &= have
+			}
+		}
+		for ; all != 0; all &= all - 1 {
+			sum += f.often[i<<6|bits.TrailingZeros64(all)]
+		}
+	}
+	return sum
+}
