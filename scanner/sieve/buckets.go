@@ -80,7 +80,7 @@ const lookCost = 60
 
 // So often windows are chosen again and buckets left: with more rounds hardly less
 // passes.
-const rounds = 3
+const rounds = 2
 
 // improve puts the windows into buckets. Then literals choose again, now that it is
 // known what the buckets let pass anyhow, and windows look for a better bucket. It
