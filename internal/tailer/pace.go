@@ -15,16 +15,20 @@ const (
 	restFactor = 20                     // times as long as the turn took: a file takes a twentieth of a core at most,
 	denseRest  = 100 * time.Millisecond // but one whose turn brought much rests so long, for it will again
 	dense      = 8 << 10                // bytes
+	floodRest  = 250 * time.Millisecond // and one with very much so long: what a turn costs beside reading is saved
+	flood      = 64 << 10               // bytes
 	freeTurns  = 5                      // in a row need no rest, nor as many a second as
 	freeRate   = 20
 
 	// A hint about a file that rests says that they come thick. Then they are left to
 	// the kernel for a while, which makes one of those that are alike, and taken
 	// together for a while; twice as long each time, and at last until the file has
-	// rested; one that says something new begins anew.
+	// rested, unless so many have come that its queue may run over till then; one that
+	// says something new begins anew.
 	leastDeaf  = 5 * time.Millisecond
 	mostPause  = 40 * time.Millisecond
-	mostDeaf   = denseRest
+	mostDeaf   = floodRest
+	manyHints  = 1000 // of the 16,384 that there is room for
 	listenFor  = 2 * time.Millisecond
 	leastPause = 5 * time.Millisecond
 )
@@ -35,6 +39,7 @@ type pace struct {
 	due     time.Time     // when it ends; zero: it does not run
 	deaf    time.Time     // until when no hint is taken
 	listen  time.Time     // until when all are
+	heard   int           // hints that said nothing new since the last pause began
 	pause   time.Duration // how long the last one was; 0: since then a hint said something new
 	resting []*generation
 }
@@ -59,6 +64,8 @@ func (p *pace) turned(g *generation, began time.Time, n int64) {
 	g.turns = max(0, g.turns-freeRate*now.Sub(g.lastTurn).Seconds()) + 1
 	g.lastTurn = now
 	switch {
+	case n >= flood:
+		g.rest = now.Add(floodRest)
 	case n >= dense:
 		g.rest = now.Add(denseRest)
 	case g.turns > freeTurns:
@@ -89,6 +96,7 @@ func (p *pace) rests(g *generation) bool {
 // deafen is told of a hint that says nothing new, for g rests.
 func (p *pace) deafen(g *generation) {
 	now := time.Now()
+	p.heard++
 	if now.Before(p.listen) {
 		return
 	}
@@ -96,7 +104,11 @@ func (p *pace) deafen(g *generation) {
 	p.deaf = now.Add(p.pause)
 	if p.pause == mostPause && g.rest.After(p.deaf) {
 		p.deaf = g.rest // both end at once
+		if most := now.Add(denseRest); p.heard > manyHints && p.deaf.After(most) {
+			p.deaf = most
+		}
 	}
+	p.heard = 0
 	p.listen = p.deaf.Add(listenFor)
 	p.wake(p.deaf)
 }

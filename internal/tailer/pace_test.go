@@ -27,8 +27,10 @@ func TestPace(t *testing.T) {
 			t.Errorf("turn %d: it rests for %v", i, quiet.rest.Sub(quiet.lastTurn))
 		}
 	}
-	if p.turned(busy, time.Now(), dense); busy.rest.Sub(busy.lastTurn) != denseRest {
-		t.Errorf("much makes a file rest for %v", busy.rest.Sub(busy.lastTurn))
+	for n, want := range map[int64]time.Duration{dense: denseRest, flood - 1: denseRest, flood: floodRest} {
+		if p.turned(busy, time.Now(), n); busy.rest.Sub(busy.lastTurn) != want {
+			t.Errorf("%d bytes make a file rest for %v", n, busy.rest.Sub(busy.lastTurn))
+		}
 	}
 	busy, quiet = &generation{}, &generation{}
 	if p.rests(busy) || p.rests(quiet) || p.hints(w) == nil {
@@ -70,14 +72,16 @@ func TestPace(t *testing.T) {
 	if p.rests(quiet) || p.pause != 0 {
 		t.Error("another file has to wait")
 	}
-	p.turned(busy, time.Now(), dense)
-	p.rests(busy)
-	p.pause, p.listen = mostPause, time.Time{}
-	p.deafen(busy)
-	if !p.deaf.Equal(busy.rest) || busy.rest.Sub(busy.lastTurn) > mostDeaf {
-		t.Errorf("beside a file that rests, another one waits for %v", p.deaf.Sub(busy.lastTurn))
+	for _, hints := range []int{1, manyHints + 1} {
+		p.turned(busy, time.Now(), flood)
+		p.rests(busy)
+		p.pause, p.heard, p.listen = mostPause, hints-1, time.Time{}
+		p.deafen(busy)
+		if full := hints > manyHints; full != p.deaf.Before(busy.rest) || !full && !p.deaf.Equal(busy.rest) || busy.rest.Sub(busy.lastTurn) > mostDeaf {
+			t.Errorf("after %d hints about a file that rests, another one waits for %v", hints, p.deaf.Sub(busy.lastTurn))
+		}
+		p.rested(busy.rest)
 	}
-	p.rested(busy.rest)
 	p.pause, busy.rest = mostPause, time.Now().Add(-time.Second)
 	if p.rests(busy) || p.pause != 0 {
 		t.Error("a hint about a file that has rested for long says nothing new")
