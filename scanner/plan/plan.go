@@ -13,7 +13,7 @@ type Table struct {
 	Regexes   List[Regex]
 	Rules     List[[]Anchor] // by regex
 	Sentences List[[]Anchor] // by text
-	Sieves    List[[]Window] // by the sum of the literals
+	Sieves    List[[]Window] // by the sum of the literals and what the kernel knows of a byte
 
 	Open bool // it takes in what it is asked for; it is not safe for concurrent use then
 }

@@ -13,7 +13,7 @@ import (
 type frequentParts struct {
 	often []float64            // of each
 	have  [Window][2][]textSet // by feature: those that have it there
-	words int                  // of a set that are in use
+	used  int                  // how many of a set
 }
 
 // A textSet has a bit for each.
@@ -47,7 +47,7 @@ func newFrequentParts(by grain) *frequentParts {
 			}
 		}
 	}
-	f.words = (len(f.often) + 63) / 64
+	f.used = (len(f.often) + 63) / 64
 	return f
 }
 
@@ -72,7 +72,7 @@ func (f *frequentParts) in(b *bucket, width int) (w wordsIn) {
 				}
 				for ; left != 0; left &= left - 1 {
 					of := &f.have[k][kind][half<<6|bits.TrailingZeros64(left)]
-					for i := range f.words {
+					for i := range f.used {
 						w.have[k][kind][i] |= of[i]
 					}
 				}
@@ -86,7 +86,7 @@ func (f *frequentParts) in(b *bucket, width int) (w wordsIn) {
 // passing guesses how often one of the texts passes a bucket with one more window's
 // features.
 func (f *frequentParts) passing(w *wordsIn, more *[Window][2]*textSet) (sum float64) {
-	for i := range f.words {
+	for i := range f.used {
 		all := ^uint64(0)
 		for k := range w.have {
 			for kind := range w.have[k] {
