@@ -278,7 +278,7 @@ func (r *reading) nestedTexts(text string, objs []object, own []*candidate) (lis
 			if !fl.quoted || fl.end-fl.start < 8 || inside(own, objs, fl.start) {
 				continue
 			}
-			if v := text[fl.start:fl.end]; strings.ContainsAny(v, `\{`) || percented(v) {
+			if v := text[fl.start:fl.end]; strings.IndexByte(v, '\\') >= 0 || strings.IndexByte(v, '{') >= 0 || percented(v) {
 				list = append(list, uncolour(unescape(v)))
 			}
 		}

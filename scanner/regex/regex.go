@@ -275,7 +275,7 @@ func (r *Regexp) SubexpIndex(name string) int {
 }
 
 // first finds out which bytes a match can have at its first three places, when
-// it does not begin at the text's start.
+// it does not begin at the text's start, unless all do.
 func (r *Regexp) first() {
 	at, within := map[int]bool{r.start: true}, map[int]bool{}
 	for k := range 3 {
@@ -330,7 +330,7 @@ func (h *headStep) walk(pc int) {
 	case opSave:
 		h.walk(int(in.out))
 	case opEmpty:
-		if in.empty&syntax.EmptyBeginText == 0 {
+		if h.r.text || in.empty&syntax.EmptyBeginText == 0 {
 			h.walk(int(in.out))
 		}
 	case opByte:
@@ -353,44 +353,53 @@ func (h *headStep) walk(pc int) {
 
 // Match tells whether the text has a match that begins in text[from:to].
 func (r *Regexp) Match(text string, from, to int) bool {
-	m := newMachine(r, text, nil)
-	defer m.done()
-	return m.search(from, to) != no
+	m := machines.Get().(*machine)
+	defer machines.Put(m)
+	return m.match(r, text, from, to)
 }
 
 // Find returns the leftmost match that begins in text[from:to], as pairs of
 // places for each group, appended to caps[:0]; nil when there is none.
 func (r *Regexp) Find(text string, from, to int, caps []int) []int {
-	m := newMachine(r, text, nil)
-	defer m.done()
+	m := machines.Get().(*machine)
+	defer machines.Put(m)
+	return m.find(r, text, from, to, caps)
+}
+
+// machines are used again: their stacks are large.
+var machines = sync.Pool{New: func() any { return new(machine) }}
+
+func (m *machine) match(r *Regexp, text string, from, to int) bool {
+	m.begin(r, text)
+	defer m.end()
+	return m.search(from, to) != no
+}
+
+func (m *machine) find(r *Regexp, text string, from, to int, caps []int) []int {
+	m.begin(r, text)
+	defer m.end()
 	if r.text && m.search(from, to) == no {
 		return nil // as nearly always; it costs no memory
 	}
-	caps = caps[:0]
+	m.caps = caps[:0]
 	for range r.slots {
-		caps = append(caps, -1)
+		m.caps = append(m.caps, -1)
 	}
-	m.caps = caps
 	if m.search(from, to) == no {
 		return nil
 	}
 	return m.caps
 }
 
-// machines are used again: their stacks are large.
-var machines = sync.Pool{New: func() any { return &machine{stack: make([]branch, 64)} }}
-
-func newMachine(r *Regexp, text string, caps []int) *machine {
+func (m *machine) begin(r *Regexp, text string) {
 	r.ready()
-	m := machines.Get().(*machine)
-	m.r, m.text, m.caps, m.steps = r, text, caps, 0
-	return m
+	m.r, m.text, m.steps = r, text, 0
+	if m.stack == nil {
+		m.stack = make([]branch, 64)
+	}
 }
 
-func (m *machine) done() {
-	m.text, m.caps = "", nil
-	machines.Put(m)
-}
+func (m *machine) end() { m.r, m.text, m.caps = nil, "", nil }
 
 // FindStringSubmatchIndex is as in package regexp.
 func (r *Regexp) FindStringSubmatchIndex(text string) []int {
@@ -434,7 +443,7 @@ func (m *machine) search(from, to int) outcome {
 		to = min(to, 1)
 	}
 	for at := from; at < to; at++ {
-		if at > 0 && r.least > 0 {
+		if (at > 0 || r.text) && r.least > 0 {
 			if at = r.skip(text, at, to); at >= to {
 				break
 			}

@@ -168,8 +168,8 @@ func TestSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 		steps := func(n int) int {
-			m := newMachine(r, "x"+strings.Repeat("a", n)+"界", nil)
-			defer m.done()
+			var m machine
+			m.begin(r, "x"+strings.Repeat("a", n)+"界")
 			if out := m.search(0, n); out != no {
 				t.Fatalf("%s: outcome %d", expr, out)
 			}

@@ -80,6 +80,7 @@ type Marks struct {
 	noted  []int // which spans are not empty
 	lower  []byte
 	places [sieve.MaxPlaces]uint32
+	run    machine
 	caps   []int
 	texts  []int // of the set's: which may stand there; in order
 }
@@ -183,14 +184,14 @@ func (m *Marks) May(i int) bool { return m.spans[i].to > 0 }
 // Match tells whether it does.
 func (m *Marks) Match(i int) bool {
 	s := m.spans[i]
-	return s.to > 0 && m.set.list[i].Match(m.text, s.from, s.to)
+	return s.to > 0 && m.run.match(m.set.list[i], m.text, s.from, s.to)
 }
 
 // MatchIn tells whether it matches a part of the text, text[start:end], taken alone.
 func (m *Marks) MatchIn(i, start, end int) bool {
 	s := m.spans[i]
 	from, to := max(s.from, start), min(s.to, end+1)
-	return from < to && m.set.list[i].Match(m.text[start:end], from-start, to-start)
+	return from < to && m.run.match(m.set.list[i], m.text[start:end], from-start, to-start)
 }
 
 // Find returns its first match that begins at or behind a place, as Regexp.Find
@@ -200,7 +201,7 @@ func (m *Marks) Find(i, from int) []int {
 	if s.to <= from {
 		return nil
 	}
-	caps := m.set.list[i].Find(m.text, max(s.from, from), s.to, m.caps)
+	caps := m.run.find(m.set.list[i], m.text, max(s.from, from), s.to, m.caps)
 	if caps != nil {
 		m.caps = caps
 	}
