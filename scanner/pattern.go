@@ -62,7 +62,10 @@ func (p *patterns) look(text string) sight {
 	return sight{m, p}
 }
 
-func (s sight) close() { s.of.marks.Put(s.scratch) }
+func (s sight) close() {
+	s.Forget()
+	s.of.marks.Put(s.scratch)
+}
 
 // objects returns the objects of the text, good until the sight is closed.
 func (s sight) objects(text string) []object {

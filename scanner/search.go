@@ -12,16 +12,16 @@ import (
 // A searcher finds the anchors of all rules in one pass.
 type searcher struct {
 	*sieve.Sieve
-	looks  [][]look // of each literal; one must fit
-	tails  []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
-	inside []bool   // of each window: it can stand inside a number; else behind a digit only where that is part of an escape
-	near   []bool   // of each window: all its literals are words that begin with it and are within beyond's reach
-	beyond refusals
+	looks   [][]look // of each literal; one must fit
+	tails   []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
+	inside  []bool   // of each window: it can stand inside a number; else behind a digit only where that is part of an escape
+	near    []bool   // of each window: whether near says so of all its literals
+	refused refusals
 }
 
 // Refusals are texts of eight bytes that are known not to fit, whatever stands around
-// them: "type":"text" stands in every other line of somebody's log. The zero value knows
-// none. It is safe for concurrent use.
+// them: "type":"text" stands in every other line of somebody's log. It is safe for
+// concurrent use.
 type refusals [256]atomic.Uint64
 
 const refusal = 8 // bytes
@@ -68,13 +68,22 @@ func newSearcher(files [][]anchor, known *plan.Table) *searcher {
 		s.tails = append(s.tails, anyTail(looks, shared))
 	}
 	s.Sieve = sieve.Known(lits, known)
-	s.beyond[0].Store(1) // what a zero there would stand for: eight NULs
+	s.refused[0].Store(1) // a zero there would stand for eight NULs
 	s.inside, s.near = make([]bool, len(lits)+1), slices.Repeat([]bool{true}, len(lits)+1)
 	s.Windows(func(w uint32, lit, at int) {
 		s.inside[w] = s.inside[w] || at != 0 || !s.number(lit)
-		s.near[w] = s.near[w] && at == 0 && len(lits[lit]) < refusal && !isDigit(lits[lit][0]) && !slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail == nil })
+		s.near[w] = s.near[w] && at == 0 && s.mayBeRefused(lit)
 	})
+	s.near[0] = false // no window
 	return s
+}
+
+// mayBeRefused tells whether eight bytes that a literal begins can say that it does not
+// fit: something is asked of what stands behind it. What stands behind digits differs from
+// one place to the next, and is not worth remembering.
+func (s *searcher) mayBeRefused(lit int) bool {
+	text := s.Literals[lit]
+	return len(text) < refusal && !isDigit(text[0]) && !slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail == nil })
 }
 
 // number tells whether a literal begins with a digit and none of its looks lets another
@@ -113,7 +122,7 @@ func (s *searcher) each(data []byte, fits []fit, visit func(int) int) []fit {
 		n, next := s.Sift(data[from:], &places)
 		for _, p := range places[:n] {
 			at := from + int(p)
-			if s.beyond.refuse(data, at) {
+			if s.refused.refuse(data, at) {
 				continue
 			}
 			if at < resume {
@@ -166,7 +175,7 @@ func (s *searcher) remember(text []byte, window uint32) {
 		}
 	}
 	word := binary.LittleEndian.Uint64(text)
-	s.beyond.of(word).Store(word)
+	s.refused.of(word).Store(word)
 }
 
 // A fileSet is a set of rules files, a bit for each; those beyond share the last one.

@@ -18,15 +18,15 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(p)
 	}
 	s := own.search
-	if s.beyond.refuse(make([]byte, refusal), 0) {
+	if s.refused.refuse(make([]byte, refusal), 0) {
 		t.Error("eight NULs are refused though nobody has looked")
 	}
 	search := func(line string) (fits []fit) {
-		return s.each([]byte(line), nil, func(int) int { return 0 })
+		return s.each([]byte(line), nil, func(int) int { return len(line) })
 	}
 	forget := func() {
-		for i := range s.beyond {
-			s.beyond[i].Store(1)
+		for i := range s.refused {
+			s.refused[i].Store(1)
 		}
 	}
 	r := rand.New(rand.NewPCG(8, 8))
@@ -55,7 +55,7 @@ func TestRefusals(t *testing.T) {
 	known := 0
 	for _, line := range lines {
 		for at := range line {
-			if s.beyond.refuse([]byte(line), at) {
+			if s.refused.refuse([]byte(line), at) {
 				known++
 			}
 		}

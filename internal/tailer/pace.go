@@ -28,7 +28,7 @@ const (
 	leastDeaf  = 5 * time.Millisecond
 	mostPause  = 40 * time.Millisecond
 	mostDeaf   = floodRest
-	manyHints  = 1000 // of the 16,384 that there is room for
+	manyHints  = 100 // while hints are taken, of the 16,384 that there is room for
 	listenFor  = 2 * time.Millisecond
 	leastPause = 5 * time.Millisecond
 )
@@ -109,7 +109,6 @@ func (p *pace) deafen(g *generation) {
 		}
 	}
 	p.heard = 0
-	p.listen = p.deaf.Add(listenFor)
 	p.wake(p.deaf)
 }
 
@@ -125,7 +124,7 @@ func (p *pace) wake(at time.Time) {
 func (p *pace) rested(now time.Time) (list []*generation) {
 	p.due = time.Time{}
 	if !p.deaf.IsZero() && !now.Before(p.deaf) {
-		p.deaf = time.Time{}
+		p.deaf, p.listen = time.Time{}, now.Add(listenFor)
 	}
 	p.resting = slices.DeleteFunc(p.resting, func(g *generation) bool {
 		if now.Before(g.rest) {

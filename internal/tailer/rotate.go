@@ -150,8 +150,8 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 		return true, false, nil
 	}
 	for _, path := range packed {
-		if p.Offset > 0 && s.packs(path, p) {
-			g := resume(s, path, identity{}, nil, p)
+		if key, ok := s.packs(path, p); ok && p.Offset > 0 {
+			g := resume(s, path, key, nil, p)
 			g.packed, g.rotated, g.flush, g.last = true, true, true, true
 			t.take(g)
 			return true, false, nil
@@ -738,15 +738,15 @@ const (
 )
 
 // packs tells whether the compressed file of a name holds what a position stands
-// behind.
-func (s *source) packs(path string, p *finding.Position) bool {
-	f, _, _, err := s.open(path)
+// behind, and which file that is.
+func (s *source) packs(path string, p *finding.Position) (key identity, ok bool) {
+	f, key, _, err := s.open(path)
 	if err != nil {
-		return false
+		return key, false
 	}
 	defer f.Close()
-	ok, err := packs(context.Background(), f, p)
-	return ok && err == nil
+	ok, err = packs(context.Background(), f, p)
+	return key, ok && err == nil
 }
 
 // packs tells whether a compressed file holds what a position stands behind. An
@@ -819,7 +819,7 @@ func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r 
 		return result{err: err}
 	}
 	defer f.Close()
-	if g.key != (identity{}) && !key.same(g.key) {
+	if !key.same(g.key) {
 		return result{vanished: true}
 	}
 	if info.Size() != g.stored { // it is still being written, however slowly

@@ -121,6 +121,9 @@ func (s *Set) Mark(m *Marks, text string) {
 // there. It is good until the next Mark.
 func (m *Marks) Noted() []int { return m.noted }
 
+// Forget lets go of the text.
+func (m *Marks) Forget() { m.text = "" }
+
 // Texts returns which of the set's texts may stand there, in order. It is good until the
 // next Mark.
 func (m *Marks) Texts() []int { return m.texts }

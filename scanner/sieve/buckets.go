@@ -46,7 +46,7 @@ func (s *featureSet) or(o *featureSet) featureSet { return featureSet{s[0] | o[0
 // bytes have: it lets every text pass that can be put together of these.
 type bucket struct {
 	have    [Window][2]featureSet // of each byte, the features of each kind
-	share   [Window]float64       // how often bytes with these stand in logs, of seven bits
+	share   [Window]float64       // how often bytes with these stand in logs
 	passes  float64               // guess of how often a text does
 	windows []uint32
 	gone    bool // joined with another one
@@ -86,7 +86,7 @@ const rounds = 2
 // known what the buckets let pass anyhow, and windows look for a better bucket. It
 // returns each window's.
 func (s *Sieve) improve(at []int, users map[uint32]int, by grain) map[uint32]int {
-	g := grouping{shape: shape{by, s.width}, in: map[uint32]int{}, often: frequentBy[by]()}
+	g := grouping{scale: scale{by, s.width}, in: map[uint32]int{}, often: frequentBy[by]()}
 	g.list = g.group(slices.Collect(maps.Keys(users)))
 	g.users, g.words = make([]featureUsers, len(g.list)), make([]wordsIn, len(g.list))
 	for b := range g.list {
@@ -103,15 +103,16 @@ func (s *Sieve) improve(at []int, users map[uint32]int, by grain) map[uint32]int
 	return g.in
 }
 
-// A shape is that of windows: how many bytes they have and what is known of each.
-type shape struct {
+// A scale is what windows are weighed by: how many bytes they have and what is known of
+// each.
+type scale struct {
 	by    grain
 	width int
 }
 
 // A grouping is buckets from which windows can be taken out.
 type grouping struct {
-	shape
+	scale
 	list  []bucket
 	users []featureUsers // of each
 	words []wordsIn      // of each
@@ -232,7 +233,7 @@ func (s *Sieve) dearness(g *grouping, text string, users map[uint32]int) (into i
 	return into, least + lookCost*windowRarity(text)
 }
 
-func (x shape) bucketOf(windows []uint32) (b bucket) {
+func (x scale) bucketOf(windows []uint32) (b bucket) {
 	for _, w := range windows {
 		for k := range x.width {
 			for kind, f := range x.by.features(byte(w >> (8 * k))) {
@@ -247,7 +248,7 @@ func (x shape) bucketOf(windows []uint32) (b bucket) {
 
 // group joins the two buckets that it costs the least to join, until they are
 // few enough.
-func (x shape) group(windows []uint32) []bucket {
+func (x scale) group(windows []uint32) []bucket {
 	list := x.alike(windows)
 	for i := range list {
 		x.nearest(list, i)
@@ -275,7 +276,7 @@ func (x shape) group(windows []uint32) []bucket {
 }
 
 // alike makes a bucket of all windows that begin with the same two bytes.
-func (x shape) alike(windows []uint32) (list []bucket) {
+func (x scale) alike(windows []uint32) (list []bucket) {
 	start := func(w uint32) uint32 { return w & 0xffff }
 	slices.SortFunc(windows, func(a, b uint32) int { return cmp.Or(cmp.Compare(start(a), start(b)), cmp.Compare(a, b)) })
 	for len(windows) > 0 {
@@ -289,7 +290,7 @@ func (x shape) alike(windows []uint32) (list []bucket) {
 	return list
 }
 
-func (x shape) joined(a, b *bucket) (both bucket) {
+func (x scale) joined(a, b *bucket) (both bucket) {
 	both.passes = 1
 	for k := range x.width {
 		for kind := range both.have[k] {
@@ -302,7 +303,7 @@ func (x shape) joined(a, b *bucket) (both bucket) {
 }
 
 // together guesses how often a text would pass both, joined.
-func (x shape) together(a, b *bucket) float64 {
+func (x scale) together(a, b *bucket) float64 {
 	p := 1.0
 	for k := range x.width {
 		p *= x.shareAt(a, b, k)
@@ -311,7 +312,7 @@ func (x shape) together(a, b *bucket) float64 {
 }
 
 // shareAt returns how often bytes stand in logs that both let pass at a place, joined.
-func (x shape) shareAt(a, b *bucket, k int) (sum float64) {
+func (x scale) shareAt(a, b *bucket, k int) (sum float64) {
 	of, and := &a.have[k], &b.have[k]
 	if x.by == nibbles {
 		return shareOf(uint16(of[0][0]|and[0][0]), uint16(of[1][0]|and[1][0]))
@@ -326,12 +327,12 @@ func (x shape) shareAt(a, b *bucket, k int) (sum float64) {
 	return sum
 }
 
-func (x shape) cost(a, b *bucket) float64 {
+func (x scale) cost(a, b *bucket) float64 {
 	return x.together(a, b) - a.passes - b.passes
 }
 
 // nearest finds the bucket with which it costs the least to join list[i].
-func (x shape) nearest(list []bucket, i int) {
+func (x scale) nearest(list []bucket, i int) {
 	b := &list[i]
 	b.cost, b.stale = math.Inf(1), false
 	for j := range list {
@@ -345,7 +346,7 @@ func (x shape) nearest(list []bucket, i int) {
 }
 
 // cheapest returns the bucket that it costs the least to join with its nearest.
-func (x shape) cheapest(list []bucket) (best int) {
+func (x scale) cheapest(list []bucket) (best int) {
 	for {
 		best = -1
 		for i := range list {

@@ -91,7 +91,7 @@ func Known(literals []string, known *plan.Table) *Sieve {
 		s.width = min(s.width, len(l))
 	}
 	s.mask = 1<<(8*s.width) - 1
-	if known.Open {
+	if known.Open { // one table serves every machine
 		for by := range grains {
 			s.plan(known, by)
 		}

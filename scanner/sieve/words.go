@@ -11,12 +11,12 @@ import (
 // frequentParts are the texts of a window's length that frequent words are made of: how
 // often they stand in logs, the shares of bytes do not tell.
 type frequentParts struct {
-	often []float64            // of each
-	have  [Window][2][]textSet // by feature: those that have it there
-	used  int                  // how many of a set
+	often []float64                  // of each
+	have  [Window][2][1 << 7]textSet // by feature: those that have it there
+	used  int                        // how many of a set
 }
 
-// A textSet has a bit for each.
+// A textSet has a bit for each; those that there is no room for are not looked at.
 type textSet [16]uint64
 
 // wordsIn is what a bucket lets pass of them.
@@ -32,9 +32,6 @@ var frequentBy = [grains]func() *frequentParts{
 
 func newFrequentParts(by grain) *frequentParts {
 	f := &frequentParts{}
-	for k := range f.have {
-		f.have[k] = [2][]textSet{make([]textSet, 1<<7), make([]textSet, 1<<7)}
-	}
 	for _, text := range slices.Sorted(maps.Keys(parts())) {
 		n := len(f.often)
 		if len(text) < Window || n == 64*len(textSet{}) {
