@@ -3,6 +3,7 @@ package scanner
 import (
 	"regexp/syntax"
 	"slices"
+	"strings"
 
 	"github.com/imwatch/imwatch/scanner/plan"
 	"github.com/imwatch/imwatch/scanner/regex"
@@ -178,8 +179,13 @@ func spellings(s spelling, behind rest) (best anchorSet) {
 		}
 		from = to
 	}
-	if len(best.list) == 0 && len(s.text) > minAnchor {
-		offer(0, len(s.text))
+	if len(best.list) == 0 {
+		for from, to := 0, 0; from < len(s.text); from = to + 1 {
+			to = from + strings.IndexByte(s.text[from:]+"\n", '\n') // a line at a time is searched
+			if to-from > minAnchor {
+				offer(from, to)
+			}
+		}
 		best.cost *= 1e6 // no word in it, so an escape hides it
 	}
 	for i := range best.list {

@@ -383,10 +383,14 @@ func ofObject(list []*candidate, obj int) *candidate {
 	return nil
 }
 
-// keyStart returns where the key of a match begins: its quote or first letter.
+// keyStart returns where the key of a match begins: its quote or first letter. Without
+// a colon the match is the key.
 func keyStart(text string, from, code int) int {
-	colon := strings.LastIndexAny(text[from:code], ":=") + from
-	i := colon
+	colon := strings.LastIndexAny(text[from:code], ":=")
+	if colon < 0 {
+		return from
+	}
+	i := from + colon
 	for i > from && strings.IndexByte(" \t", text[i-1]) >= 0 {
 		i--
 	}

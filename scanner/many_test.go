@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,5 +122,31 @@ func TestLongLiteral(t *testing.T) {
 	s.Scan([]byte("x "+long+" 206\n"), true, func(*Block) { n++ })
 	if n != 1 {
 		t.Errorf("found %d times", n)
+	}
+}
+
+// TestOddRules: rules that only a user would write, on lines that they match.
+func TestOddRules(t *testing.T) {
+	for _, r := range []struct{ regex, object, line string }{
+		{`!\n  \(,\+\s?(?P<code>\d+)`, "", "{type:28!\n  (,+206\n}"}, // no word in it, and over two lines
+		{`/\n  @\{\s?(?P<code>\d+)`, "", "{type:28/\n  @{206\n}"},
+		{`\btype_(?P<code>\d{1,3})\b`, "    object: {keys: [type]}\n", "type_206"}, // a key without a colon
+	} {
+		text := "families: [easemob-web]\nabout: x\nrules:\n  - id: odd-one\n    about: x\n    regex: '" + r.regex + "'\n    gives: sdk\n" + r.object
+		file, problems := rules.Parse("odd.yaml", []byte(text+"    match: |\n      206  type 206\n    no_match: |\n      type\n"))
+		for _, p := range problems {
+			t.Fatal(p)
+		}
+		set, _ := rules.Embedded()
+		s, _ := New(set.With(&rules.Set{Files: []*rules.File{file}}), codes.Embedded()) // an example is one line: it does not find its own
+		data := []byte(r.line + "\n")
+		agree(t, s, data, 1)
+		found := false
+		s.Scan(data, true, func(b *Block) {
+			found = found || slices.ContainsFunc(b.Matches, func(m Match) bool { return m.Rule.ID == "odd-one" })
+		})
+		if want := r.object == ""; found != want {
+			t.Errorf("%s: found %v in %q", r.regex, found, data)
+		}
 	}
 }
