@@ -348,9 +348,9 @@ func contains(f *os.File, p *finding.Position) bool {
 	if err != nil || info.Size() < p.Offset {
 		return false
 	}
-	first := make([]byte, headLen(p))
+	first := make([]byte, headOf(p).length())
 	n, err := f.ReadAt(first, 0)
-	return (err == nil || errors.Is(err, io.EOF)) && begins(first[:n], p) && holds(f, p.Offset-int64(len(p.Anchor)), p.Anchor)
+	return (err == nil || errors.Is(err, io.EOF)) && headOf(p).begins(first[:n]) && holds(f, p.Offset-int64(len(p.Anchor)), p.Anchor)
 }
 
 func holds(f *os.File, at int64, want []byte) bool {

@@ -436,3 +436,57 @@ func TestPackedShifted(t *testing.T) {
 		t.Errorf("the name is another file's now: %+v", r)
 	}
 }
+
+// TestEndsAlike: in a storm all lines have the same length and the same end. A file that
+// was copied, cut and has grown beyond where it was read looks as before there; its
+// beginning does not.
+func TestEndsAlike(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	written := 0
+	lines := func(n int) []byte {
+		var b []byte
+		for range n {
+			b = fmt.Appendf(b, "%06d the user is already logged on another device, and so on to the end of the line\n", written)
+			written++
+		}
+		return b
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := map[string]int{}
+	must(os.WriteFile(path, lines(50), 0o644))
+	tail := byHand(t, Options{Sources: []Source{{Name: "s", Paths: []string{path}}}}, func(c *Chunk) (int, error) {
+		for l := range strings.Lines(string(c.Data)) {
+			got[l]++
+		}
+		return len(c.Data), nil
+	})
+	tail.turnAll(t)
+	w, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	must(err)
+	defer w.Close()
+	_, err = w.Write(lines(7)) // unread when it is copied
+	must(err)
+	data, err := os.ReadFile(path)
+	must(err)
+	must(os.WriteFile(path+".1", data, 0o644))
+	must(os.Truncate(path, 0))
+	_, err = w.Write(lines(60))
+	must(err)
+	for range 3 {
+		tail.sweep()
+		tail.turnAll(t)
+	}
+	if len(got) != written {
+		t.Errorf("%d of %d lines", len(got), written)
+	}
+	for l, n := range got {
+		if n != 1 {
+			t.Errorf("%d times %q", n, l)
+		}
+	}
+}

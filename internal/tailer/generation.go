@@ -183,9 +183,7 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 		return result{err: err}
 	}
 	size := info.Size()
-	if ok, err := g.anchored(); err != nil {
-		return result{err: err}
-	} else if size < g.offset || !ok {
+	if size < g.offset {
 		return result{truncated: true}
 	}
 	if size != g.size {
@@ -203,7 +201,7 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return result{err: err}
 	}
-	if ok, err := g.anchored(); err != nil {
+	if ok, err := g.unchanged(); err != nil {
 		return result{err: err}
 	} else if !ok {
 		return result{truncated: true}
@@ -240,15 +238,23 @@ func (g *generation) handOn(data []byte, full, final bool, handle Handler) resul
 	return g.offer(data, full, final, handle)
 }
 
-// anchored tells whether what stands before the offset is what was consumed. A
-// file that cannot be read is not one that was cut.
-func (g *generation) anchored() (bool, error) {
-	var b [maxAnchor]byte
+// unchanged tells whether what was consumed is there: the file's beginning, and what
+// stands before the offset. In a storm the lines of a file that was cut and has grown
+// again end alike. A file that cannot be read is not one that was cut.
+func (g *generation) unchanged() (bool, error) {
+	var b [maxHead]byte
 	n, err := g.f.ReadAt(b[:len(g.anchor)], g.offset-int64(len(g.anchor)))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	return bytes.Equal(b[:n], g.anchor), nil
+	if !bytes.Equal(b[:n], g.anchor) {
+		return false, nil
+	}
+	n, err = g.f.ReadAt(b[:g.head.length()], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return g.head.begins(b[:n]), nil
 }
 
 // offer hands on what stands at the offset. full says that there may be more

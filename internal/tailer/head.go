@@ -22,8 +22,8 @@ type head struct {
 
 const keptHead = 16
 
-// headOf is the head of a file that begins with b.
-func headOf(b []byte) head {
+// newHead is the head of a file that begins with b.
+func newHead(b []byte) head {
 	if len(b) < maxHead {
 		return head{bytes: bytes.Clone(b)}
 	}
@@ -37,7 +37,7 @@ func (h head) grown(offset int64, b []byte) head {
 		return h
 	}
 	room := min(maxHead-len(h.bytes), len(b))
-	return headOf(append(h.bytes[:len(h.bytes):len(h.bytes)], b[:room]...))
+	return newHead(append(h.bytes[:len(h.bytes):len(h.bytes)], b[:room]...))
 }
 
 // readHead is the head of a file of a size.
@@ -47,26 +47,29 @@ func readHead(f *os.File, size int64) (head, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return head{}, err
 	}
-	return headOf(b[:n]), nil
+	return newHead(b[:n]), nil
 }
 
 // begins tells whether a file that begins with b, its first maxHead bytes or all
-// of them, begins as a position says.
-func begins(b []byte, p *finding.Position) bool {
-	if !bytes.HasPrefix(b, p.Head) {
+// of them, begins so.
+func (h head) begins(b []byte) bool {
+	if !bytes.HasPrefix(b, h.bytes) {
 		return false
 	}
-	if p.HeadSum == nil {
+	if h.sum == nil {
 		return true
 	}
 	sum := sha256.Sum256(b[:min(len(b), maxHead)])
-	return len(b) >= maxHead && bytes.Equal(sum[:], p.HeadSum)
+	return len(b) >= maxHead && bytes.Equal(sum[:], h.sum)
 }
 
-// headLen is how much of a file's beginning a position knows.
-func headLen(p *finding.Position) int {
-	if p.HeadSum != nil {
+// length is how much of a file's beginning it is about.
+func (h head) length() int {
+	if h.sum != nil {
 		return maxHead
 	}
-	return len(p.Head)
+	return len(h.bytes)
 }
+
+// headOf is what a position knows of its file's beginning.
+func headOf(p *finding.Position) head { return head{p.Head, p.HeadSum} }

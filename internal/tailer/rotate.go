@@ -296,7 +296,7 @@ func (t *tailer) longest(f *os.File, kin string, fits func(*finding.Position) bo
 		return nil
 	}
 	for _, p := range t.known.byKin[kin] {
-		if p.Offset > 0 && begins(first[:n], p) && (best == nil || p.Offset > best.Offset) && fits(p) && contains(f, p) {
+		if p.Offset > 0 && headOf(p).begins(first[:n]) && (best == nil || p.Offset > best.Offset) && fits(p) && contains(f, p) {
 			best = p
 		}
 	}
@@ -324,7 +324,7 @@ func (g *generation) intact() bool {
 	if err != nil || info.Size() < g.offset {
 		return err != nil
 	}
-	ok, err := g.anchored()
+	ok, err := g.unchanged()
 	return ok || err != nil
 }
 
@@ -757,8 +757,8 @@ func packs(ctx context.Context, f io.ReaderAt, p *finding.Position) (bool, error
 		return false, err
 	}
 	defer z.Close()
-	first, err := unpacked(z, headLen(p))
-	if err != nil || !begins(first, p) {
+	first, err := unpacked(z, headOf(p).length())
+	if err != nil || !headOf(p).begins(first) {
 		return false, err
 	}
 	// The anchor overlaps the head where little has been read.
