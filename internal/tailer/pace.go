@@ -21,15 +21,14 @@ const (
 	freeRate   = 20
 
 	// A hint about a file that rests says that they come thick. Then they are left to
-	// the kernel for a while, which makes one of those that are alike, and taken
-	// together for a while; twice as long each time, and at last until the file has
-	// rested, unless so many have come that its queue may run over till then; one that
-	// says something new begins anew.
+	// the kernel for a while, which makes one of those that are alike, and then taken
+	// together; twice as long each time, and at last until the file has rested, unless
+	// so many have come that its queue may run over till then; one that says something
+	// new begins anew.
 	leastDeaf  = 5 * time.Millisecond
 	mostPause  = 40 * time.Millisecond
 	mostDeaf   = floodRest
-	manyHints  = 100 // while hints are taken, of the 16,384 that there is room for
-	listenFor  = 2 * time.Millisecond
+	manyHints  = 100 // that came during a pause, of the 16,384 that there is room for
 	leastPause = 5 * time.Millisecond
 )
 
@@ -38,8 +37,7 @@ type pace struct {
 	timer   *time.Timer   // of the pause's end, or of the earliest that rests
 	due     time.Time     // when it ends; zero: it does not run
 	deaf    time.Time     // until when no hint is taken
-	listen  time.Time     // until when all are
-	heard   int           // hints that said nothing new since the last pause began
+	heard   int           // hints that said nothing new and came during the last one
 	pause   time.Duration // how long the last one was; 0: since then a hint said something new
 	resting []*generation
 }
@@ -95,21 +93,35 @@ func (p *pace) rests(g *generation) bool {
 
 // deafen is told of a hint that says nothing new, for g rests.
 func (p *pace) deafen(g *generation) {
-	now := time.Now()
 	p.heard++
-	if now.Before(p.listen) {
+	if !p.deaf.IsZero() {
 		return
 	}
+	now := time.Now()
 	p.pause = min(max(2*p.pause, leastDeaf), mostPause)
 	p.deaf = now.Add(p.pause)
 	if p.pause == mostPause && g.rest.After(p.deaf) {
 		p.deaf = g.rest // both end at once
-		if most := now.Add(denseRest); p.heard > manyHints && p.deaf.After(most) {
-			p.deaf = most
-		}
 	}
-	p.heard = 0
 	p.wake(p.deaf)
+}
+
+// listens tells whether the pause has ended; what has come meanwhile is to be taken then,
+// and settle to be called.
+func (p *pace) listens(now time.Time) bool {
+	if p.deaf.IsZero() || now.Before(p.deaf) {
+		return false
+	}
+	p.deaf, p.heard = time.Time{}, 0
+	return true
+}
+
+// settle makes the next pause shorter where much has come during the last one.
+func (p *pace) settle() {
+	if most := time.Now().Add(denseRest); p.heard > manyHints && p.deaf.After(most) {
+		p.deaf = most
+		p.wake(p.deaf)
+	}
 }
 
 // wake sets the timer, if it would not fire before.
@@ -120,12 +132,9 @@ func (p *pace) wake(at time.Time) {
 	}
 }
 
-// rested ends the pause, if its time has come, and returns what has rested.
+// rested returns what has rested.
 func (p *pace) rested(now time.Time) (list []*generation) {
 	p.due = time.Time{}
-	if !p.deaf.IsZero() && !now.Before(p.deaf) {
-		p.deaf, p.listen = time.Time{}, now.Add(listenFor)
-	}
 	p.resting = slices.DeleteFunc(p.resting, func(g *generation) bool {
 		if now.Before(g.rest) {
 			return false

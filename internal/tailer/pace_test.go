@@ -52,19 +52,22 @@ func TestPace(t *testing.T) {
 		if p.pause == mostPause && !p.deaf.Equal(busy.rest) {
 			t.Error("the pause and the rest end apart")
 		}
+		if p.listens(p.deaf.Add(-time.Millisecond)) {
+			t.Error("hints are taken before the pause ends")
+		}
 		if list := p.rested(busy.rest.Add(-time.Millisecond)); len(list) > 0 {
 			t.Error("it has not rested")
+		}
+		if !p.listens(busy.rest) || p.hints(w) == nil {
+			t.Error("the pause does not end")
 		}
 		if list := p.rested(busy.rest); len(list) != 1 || list[0] != busy || busy.resting {
 			t.Error("what has rested is forgotten")
 		}
-		if p.hints(w) == nil {
-			t.Error("the pause does not end")
-		}
 		if p.pause < pause || p.pause > mostPause {
 			t.Errorf("a pause of %v after one of %v", p.pause, pause)
 		}
-		pause, p.listen = p.pause, time.Time{}
+		pause = p.pause
 	}
 	if pause != mostPause {
 		t.Errorf("the last pause was %v", pause)
@@ -75,17 +78,77 @@ func TestPace(t *testing.T) {
 	for _, hints := range []int{1, manyHints + 1} {
 		p.turned(busy, time.Now(), flood)
 		p.rests(busy)
-		p.pause, p.heard, p.listen = mostPause, hints-1, time.Time{}
-		p.deafen(busy)
-		if full := hints > manyHints; full != p.deaf.Before(busy.rest) || !full && !p.deaf.Equal(busy.rest) || busy.rest.Sub(busy.lastTurn) > mostDeaf {
+		p.pause = mostPause
+		for range hints {
+			p.deafen(busy)
+		}
+		if p.settle(); hints > manyHints != p.deaf.Before(busy.rest) || hints <= manyHints && !p.deaf.Equal(busy.rest) || busy.rest.Sub(busy.lastTurn) > mostDeaf {
 			t.Errorf("after %d hints about a file that rests, another one waits for %v", hints, p.deaf.Sub(busy.lastTurn))
 		}
+		p.listens(busy.rest)
 		p.rested(busy.rest)
 	}
 	p.pause, busy.rest = mostPause, time.Now().Add(-time.Second)
 	if p.rests(busy) || p.pause != 0 {
 		t.Error("a hint about a file that has rested for long says nothing new")
 	}
+}
+
+// TestListen: behind many hints about files that rest there is one about another file. It
+// is taken with them; where they are too many, the file is glanced at.
+func TestListen(t *testing.T) {
+	dir := t.TempDir()
+	var files []*os.File
+	for _, name := range []string{"a.log", "b.log", "quiet.log"} {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files = append(files, f)
+	}
+	tail := byHand(t, Options{Sources: []Source{{Name: "s", Paths: []string{dir}}}}, func(c *Chunk) (int, error) { return len(c.Data), nil })
+	tail.turnAll(t)
+	if tail.watch.w == nil {
+		t.Skip("no notification here")
+	}
+	for _, f := range files[:2] {
+		tail.byPath[f.Name()].rest = time.Now().Add(time.Hour)
+	}
+	quiet := tail.byPath[files[2].Name()]
+	write := func(lines int) {
+		t.Helper()
+		for i := range lines { // in turns: the kernel makes one of those that are alike
+			if _, err := files[i%2].WriteString("a line\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := files[2].WriteString("a line\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ready := func(how string) {
+		t.Helper()
+		if len(tail.live) != 1 || tail.live[0] != quiet {
+			t.Errorf("%s: %d files are ready to be read", how, len(tail.live))
+		}
+		tail.turnAll(t)
+	}
+	write(300)
+	for end := time.Now().Add(10 * time.Second); len(tail.live) == 0 && time.Now().Before(end); {
+		tail.listen()
+	}
+	ready("hints taken")
+	if tail.pace.heard == 0 || tail.pace.deaf.IsZero() {
+		t.Error("nothing was heard about the others")
+	}
+	write(9000)
+	if tail.pace.heard = 0; !tail.listen() && tail.pace.heard > 4000 {
+		t.Errorf("%d hints are taken at once", tail.pace.heard)
+	}
+	tail.live, quiet.queued = nil, false // whatever has come of it
+	tail.glance()
+	ready("glanced at")
 }
 
 // TestRestedAtEnd: what a file that rests has got meanwhile is read before the tailer

@@ -139,6 +139,7 @@ type tailer struct {
 	waits    sync.WaitGroup   // for who waits for them
 	ended    chan turn
 	swept    bool // once
+	glanced  int  // which of all was last glanced at
 	orphaned bool // some positions' files could not be looked for yet
 	status   chan chan []Status
 	over     chan struct{} // closed when Run ends
@@ -376,6 +377,12 @@ func (t *tailer) schedule(ctx context.Context) error {
 		case ev := <-t.pace.hints(t.watch):
 			t.event(ev)
 		case now := <-t.pace.timer.C:
+			if t.pace.listens(now) {
+				if !t.listen() {
+					t.glance()
+				}
+				t.pace.settle()
+			}
 			for _, g := range t.pace.rested(now) {
 				t.enqueue(g)
 			}
@@ -424,6 +431,51 @@ func (t *tailer) readRested() {
 		<-t.ended
 		t.idle++
 	}
+}
+
+// listen takes the hints that were left to the kernel during a pause: behind many that
+// say nothing new there may be one that does. It tells whether it took all.
+func (t *tailer) listen() (all bool) {
+	const (
+		most     = 4000                   // each costs about as much as to read ten lines
+		soon     = 50 * time.Microsecond  // the watcher brings the next one, if it has one
+		fetching = 500 * time.Microsecond // or fetches some thousand, where there are as many
+		many     = 1000
+	)
+	patience := soon
+	for n, last := 0, time.Now(); n < most; {
+		runtime.Gosched()
+		select {
+		case ev := <-t.watch.events():
+			t.event(ev)
+			if n, last = n+1, time.Now(); n == many {
+				patience = fetching
+			}
+		default:
+			if time.Since(last) > patience {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// glance looks whether files have grown whose hints are among those that were not taken,
+// at so many of them at a time. What else has happened, the next sweep finds.
+func (t *tailer) glance() {
+	const most = 1000
+	now := time.Now()
+	for range min(most, len(t.all)) {
+		t.glanced = (t.glanced + 1) % len(t.all)
+		g := t.all[t.glanced]
+		if g.f == nil || g.busy || g.pipe || now.Before(g.rest) {
+			continue
+		}
+		if info, err := g.f.Stat(); err == nil && info.Size() != g.size {
+			t.enqueue(g)
+		}
+	}
+	t.soon(time.Second)
 }
 
 func (t *tailer) interval() time.Duration {
