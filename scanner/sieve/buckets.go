@@ -80,7 +80,7 @@ const lookCost = 60
 
 // So often windows are chosen again and buckets left: with more rounds hardly less
 // passes.
-const rounds = 2
+var rounds = [grains]int{nibbles: 2, sevenBits: 1}
 
 // improve puts the windows into buckets. Then literals choose again, now that it is
 // known what the buckets let pass anyhow, and windows look for a better bucket. It
@@ -96,7 +96,7 @@ func (s *Sieve) improve(at []int, users map[uint32]int, by grain) map[uint32]int
 			g.in[w] = b
 		}
 	}
-	for range rounds {
+	for range rounds[by] {
 		s.again(&g, at, users)
 		g.relocate()
 	}
