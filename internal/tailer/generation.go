@@ -41,10 +41,11 @@ type generation struct {
 	offset   int64
 	size     int64 // as last seen
 	lines    int64
-	head     head // of what is consumed
-	anchor   []byte
-	skipping bool // offset lies inside a line that is being left out
-	held     bool // the handler keeps complete lines back
+	head     head   // of what is consumed
+	anchor   []byte // its last bytes
+	ending   ending // what was consumed last; none after a start
+	skipping bool   // offset lies inside a line that is being left out
+	held     bool   // the handler keeps complete lines back
 	done     bool
 	proved   map[string]string
 	grown    time.Time
@@ -96,7 +97,7 @@ func resume(src *source, path string, key identity, f *os.File, p *finding.Posit
 // from makes a generation stand where a position does.
 func (g *generation) from(p *finding.Position) {
 	g.id, g.offset, g.lines, g.skipping = p.Generation, p.Offset, p.Lines, p.Skipping
-	g.head, g.anchor = head{bytes.Clone(p.Head), p.HeadSum}, bytes.Clone(p.Anchor)
+	g.head, g.anchor, g.ending = headOf(p), bytes.Clone(p.Anchor), ending{}
 	g.proved = maps.Clone(p.Proved)
 	if g.proved == nil {
 		g.proved = map[string]string{}
@@ -138,6 +139,9 @@ func (g *generation) advance(b []byte) {
 	head, anchor := g.behind(b)
 	g.head = head
 	g.anchor = bytes.Clone(anchor)
+	if len(b) > 0 {
+		g.ending = endingOf(b)
+	}
 	g.lines += int64(bytes.Count(b, newline))
 	g.offset += int64(len(b))
 }
@@ -186,10 +190,6 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 	if size < g.offset {
 		return result{truncated: true}
 	}
-	if size != g.size {
-		g.grown = time.Now()
-	}
-	g.size = size
 	// No more is read than a longest line has, so that a longer one never comes
 	// with its end.
 	window := g.src.MaxLine + utf8.UTFMax
@@ -206,6 +206,10 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 	} else if !ok {
 		return result{truncated: true}
 	}
+	if size != g.size {
+		g.grown = time.Now()
+	}
+	g.size = size
 	if g.offset == 0 && !holds(g.f, 0, into[:min(n, maxHead)]) {
 		return result{more: true} // it was cut and written anew between two reads: no anchor tells
 	}
@@ -238,11 +242,11 @@ func (g *generation) handOn(data []byte, full, final bool, handle Handler) resul
 	return g.offer(data, full, final, handle)
 }
 
-// unchanged tells whether what was consumed is there: the file's beginning, and what
-// stands before the offset. In a storm the lines of a file that was cut and has grown
-// again end alike. A file that cannot be read is not one that was cut.
+// unchanged tells whether what stands before the offset is what was consumed. In a storm
+// the lines of a file that was cut and has grown again end alike, but they are not the
+// same. A file that cannot be read is not one that was cut.
 func (g *generation) unchanged() (bool, error) {
-	var b [maxHead]byte
+	var b [maxEnding]byte
 	n, err := g.f.ReadAt(b[:len(g.anchor)], g.offset-int64(len(g.anchor)))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
@@ -250,11 +254,14 @@ func (g *generation) unchanged() (bool, error) {
 	if !bytes.Equal(b[:n], g.anchor) {
 		return false, nil
 	}
-	n, err = g.f.ReadAt(b[:g.head.length()], 0)
+	if g.ending.length == 0 {
+		return true, nil
+	}
+	n, err = g.f.ReadAt(b[:g.ending.length], g.offset-int64(g.ending.length))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	return g.head.begins(b[:n]), nil
+	return endingOf(b[:n]) == g.ending, nil
 }
 
 // offer hands on what stands at the offset. full says that there may be more
@@ -403,7 +410,7 @@ func (g *generation) leap(data []byte) bool {
 	if err != nil || to <= g.offset+int64(len(data)) {
 		return false
 	}
-	g.advance(data[:maxHead])
+	g.advance(nuls[:min(maxHead, to-g.offset)])
 	g.offset, g.anchor = to, make([]byte, maxAnchor)
 	return true
 }

@@ -22,6 +22,20 @@ type head struct {
 
 const keptHead = 16
 
+// An ending is the fingerprint of the bytes that were consumed last: of some lines, mostly.
+type ending struct {
+	length int
+	sum    [sha256.Size]byte
+}
+
+const maxEnding = 1024
+
+// endingOf is that of b, or of its last bytes.
+func endingOf(b []byte) ending {
+	b = b[max(0, len(b)-maxEnding):]
+	return ending{len(b), sha256.Sum256(b)}
+}
+
 // newHead is the head of a file that begins with b.
 func newHead(b []byte) head {
 	if len(b) < maxHead {
@@ -50,8 +64,8 @@ func readHead(f *os.File, size int64) (head, error) {
 	return newHead(b[:n]), nil
 }
 
-// begins tells whether a file that begins with b, its first maxHead bytes or all
-// of them, begins so.
+// begins tells whether a file that begins with b, of that length or all of it, begins
+// so.
 func (h head) begins(b []byte) bool {
 	if !bytes.HasPrefix(b, h.bytes) {
 		return false

@@ -107,7 +107,7 @@ func (p *pace) deafen(g *generation) {
 }
 
 // listens tells whether the pause has ended; what has come meanwhile is to be taken then,
-// and settle to be called.
+// and settle and rested to be called.
 func (p *pace) listens(now time.Time) bool {
 	if p.deaf.IsZero() || now.Before(p.deaf) {
 		return false
@@ -120,7 +120,6 @@ func (p *pace) listens(now time.Time) bool {
 func (p *pace) settle() {
 	if most := time.Now().Add(denseRest); p.heard > manyHints && p.deaf.After(most) {
 		p.deaf = most
-		p.wake(p.deaf)
 	}
 }
 
@@ -132,7 +131,7 @@ func (p *pace) wake(at time.Time) {
 	}
 }
 
-// rested returns what has rested.
+// rested returns what has rested, and sets the timer anew.
 func (p *pace) rested(now time.Time) (list []*generation) {
 	p.due = time.Time{}
 	p.resting = slices.DeleteFunc(p.resting, func(g *generation) bool {

@@ -47,7 +47,7 @@ func (t *tailer) truncated(g *generation) error {
 		t.known.add(old)
 	}
 	fresh := newGeneration(g.src, g.path, g.key, nil)
-	g.id, g.offset, g.size, g.lines, g.head, g.anchor = fresh.id, 0, 0, 0, head{}, nil
+	g.id, g.offset, g.size, g.lines, g.head, g.anchor, g.ending = fresh.id, 0, 0, 0, head{}, nil, ending{}
 	g.skipping, g.held, g.done, g.flush, g.last, g.grown = false, false, false, false, false, time.Now()
 	g.failed, g.retry = nil, backoff{}
 	t.time(g)

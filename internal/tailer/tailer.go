@@ -434,25 +434,24 @@ func (t *tailer) readRested() {
 }
 
 // listen takes the hints that were left to the kernel during a pause: behind many that
-// say nothing new there may be one that does. It tells whether it took all.
+// say nothing new there may be one that does. It tells whether no more came, or they
+// took too long.
 func (t *tailer) listen() (all bool) {
 	const (
-		most     = 4000                   // each costs about as much as to read ten lines
-		soon     = 50 * time.Microsecond  // the watcher brings the next one, if it has one
-		fetching = 500 * time.Microsecond // or fetches some thousand, where there are as many
-		many     = 1000
+		most     = 10 * time.Millisecond  // some thousand hints; each costs as much as to read ten lines
+		next     = 50 * time.Microsecond  // in which the watcher brings another one, if it has one
+		fetching = 500 * time.Microsecond // or fetches more, where there are so many
+		bulk     = 1000
 	)
-	patience := soon
-	for n, last := 0, time.Now(); n < most; {
+	began := time.Now()
+	for n, last := 0, began; last.Sub(began) < most; {
 		runtime.Gosched()
 		select {
 		case ev := <-t.watch.events():
 			t.event(ev)
-			if n, last = n+1, time.Now(); n == many {
-				patience = fetching
-			}
+			n, last = n+1, time.Now()
 		default:
-			if time.Since(last) > patience {
+			if idle := time.Since(last); idle > fetching || n < bulk && idle > next {
 				return true
 			}
 		}
@@ -461,7 +460,7 @@ func (t *tailer) listen() (all bool) {
 }
 
 // glance looks whether files have grown whose hints are among those that were not taken,
-// at so many of them at a time. What else has happened, the next sweep finds.
+// at so many of them at a time. What else has happened, a sweep finds soon.
 func (t *tailer) glance() {
 	const most = 1000
 	now := time.Now()
@@ -475,7 +474,7 @@ func (t *tailer) glance() {
 			t.enqueue(g)
 		}
 	}
-	t.soon(time.Second)
+	t.soon(max(time.Second, 20*t.took)) // at most a twentieth of a core
 }
 
 func (t *tailer) interval() time.Duration {

@@ -1,6 +1,7 @@
 package tailer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -368,22 +369,51 @@ func TestShifted(t *testing.T) {
 
 // TestHole: a writer without O_APPEND goes on at its old place after a truncate.
 func TestHole(t *testing.T) {
-	f := following(t, "a.log")
-	f.start()
-	w, err := os.Create(f.path("a.log"))
-	f.must(err)
-	defer w.Close()
-	_, err = w.WriteString(strings.Repeat("before\n", 1000))
-	f.must(err)
-	f.want(slices.Repeat([]string{"before"}, 1000)...)
-	f.must(w.Truncate(0))
-	_, err = w.WriteString("behind\n")
-	f.must(err)
-	f.want(append(slices.Repeat([]string{"before"}, 1000), "behind")...)
+	for _, longest := range []int{0, 200} { // less than a head is
+		f := following(t, "a.log")
+		f.src.MaxLine = longest
+		f.start()
+		w, err := os.Create(f.path("a.log"))
+		f.must(err)
+		defer w.Close()
+		_, err = w.WriteString(strings.Repeat("before\n", 1000))
+		f.must(err)
+		f.want(slices.Repeat([]string{"before"}, 1000)...)
+		f.must(w.Truncate(0))
+		_, err = w.WriteString("behind\n")
+		f.must(err)
+		f.want(append(slices.Repeat([]string{"before"}, 1000), "behind")...)
+		f.stop()
+	}
 }
 
-// TestLoss: bytes that are gone before they were read are told, with their
-// offsets.
+// TestNothingLost: what is written after a file was cut, before the next look at it, is
+// not what was lost.
+func TestNothingLost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.WriteFile(path, []byte(strings.Repeat("before\n", 1000)), 0o644))
+	lines := 0
+	tail := byHand(t, Options{Sources: []Source{{Name: "s", Paths: []string{path}}}}, func(c *Chunk) (int, error) {
+		if len(c.Losses) > 0 {
+			t.Errorf("lost: %+v", c.Losses)
+		}
+		lines += bytes.Count(c.Data, newline)
+		return len(c.Data), nil
+	})
+	tail.turnAll(t)
+	must(os.WriteFile(path, []byte(strings.Repeat("after it was cut\n", 1000)), 0o644))
+	tail.sweep()
+	if tail.turnAll(t); lines != 2000 {
+		t.Errorf("%d lines", lines)
+	}
+}
+
 func TestLoss(t *testing.T) {
 	f := following(t, "a.log")
 	f.put("a.log", "read\n")
