@@ -414,6 +414,8 @@ func TestNothingLost(t *testing.T) {
 	}
 }
 
+// TestLoss: bytes that are gone before they were read are told, with their
+// offsets.
 func TestLoss(t *testing.T) {
 	f := following(t, "a.log")
 	f.put("a.log", "read\n")
