@@ -438,55 +438,91 @@ func TestPackedShifted(t *testing.T) {
 }
 
 // TestEndsAlike: in a storm all lines have the same length and the same end. A file that
-// was copied, cut and has grown beyond where it was read looks as before there; its
-// beginning does not.
+// was copied, cut and has grown beyond where it was read looks as before there, but for
+// what stands further before; also after a start, and behind a line of a stack.
 func TestEndsAlike(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "app.log")
-	written := 0
-	lines := func(n int) []byte {
-		var b []byte
-		for range n {
-			b = fmt.Appendf(b, "%06d the user is already logged on another device, and so on to the end of the line\n", written)
-			written++
+	for _, restarted := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "app.log")
+		written := 0
+		lines := func(n int) (b []byte) {
+			for range n {
+				b = fmt.Appendf(b, "%06d the user is already logged on another device, and so on to the end of the line\n", written)
+				written++
+			}
+			return b
 		}
-		return b
-	}
-	must := func(err error) {
-		t.Helper()
+		write := func(flags int, pieces ...[]byte) {
+			t.Helper()
+			w, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|flags, 0o644)
+			if err == nil {
+				_, err = w.Write(slices.Concat(pieces...))
+				err = errors.Join(err, w.Close())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		stack := []byte("\tat com.example.chat.Connection.open(Connection.java:206) of the library that everybody uses\n")
+		got := map[string]int{}
+		o := Options{Sources: []Source{{Name: "s", Paths: []string{path}}}}
+		var last finding.Position
+		start := func() *tailer {
+			return byHand(t, o, func(c *Chunk) (int, error) {
+				for l := range strings.Lines(string(c.Data)) {
+					got[l]++
+				}
+				last = c.Position(len(c.Data))
+				return len(c.Data), nil
+			})
+		}
+		write(0, lines(50))
+		tail := start()
+		tail.turnAll(t)
+		write(0, stack)
+		tail.sweep()
+		tail.turnAll(t)
+		if restarted {
+			o.Positions = []finding.Position{last}
+			tail = start()
+			tail.turnAll(t)
+		}
+		write(0, lines(7)) // unread when it is copied
+		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	got := map[string]int{}
-	must(os.WriteFile(path, lines(50), 0o644))
-	tail := byHand(t, Options{Sources: []Source{{Name: "s", Paths: []string{path}}}}, func(c *Chunk) (int, error) {
-		for l := range strings.Lines(string(c.Data)) {
-			got[l]++
+		if err := os.WriteFile(path+".1", data, 0o644); err != nil {
+			t.Fatal(err)
 		}
+		write(os.O_TRUNC, lines(50), stack, lines(10))
+		for range 3 {
+			tail.sweep()
+			tail.turnAll(t)
+		}
+		if n := len(got) - 1; n != written {
+			t.Errorf("restarted %v: %d of %d lines", restarted, n, written)
+		}
+		for l, n := range got {
+			if want := 1 + strings.Count(l, "\tat"); n != want {
+				t.Errorf("restarted %v: %d times %q", restarted, n, l)
+			}
+		}
+	}
+}
+
+// TestManyLongLines: lines that are longer than is kept, many in one write, need no hint
+// each.
+func TestManyLongLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	if err := os.WriteFile(path, []byte(strings.Repeat(strings.Repeat("a", 524)+"\n", 300)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	tail := byHand(t, Options{Sources: []Source{{Name: "s", Paths: []string{path}, MaxLine: 300}}}, func(c *Chunk) (int, error) {
+		lines += strings.Count(string(c.Data), "\n")
 		return len(c.Data), nil
 	})
-	tail.turnAll(t)
-	w, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-	must(err)
-	defer w.Close()
-	_, err = w.Write(lines(7)) // unread when it is copied
-	must(err)
-	data, err := os.ReadFile(path)
-	must(err)
-	must(os.WriteFile(path+".1", data, 0o644))
-	must(os.Truncate(path, 0))
-	_, err = w.Write(lines(60))
-	must(err)
-	for range 3 {
-		tail.sweep()
-		tail.turnAll(t)
-	}
-	if len(got) != written {
-		t.Errorf("%d of %d lines", len(got), written)
-	}
-	for l, n := range got {
-		if n != 1 {
-			t.Errorf("%d times %q", n, l)
-		}
+	if tail.turnAll(t); lines != 300 {
+		t.Errorf("%d lines", lines)
 	}
 }

@@ -43,7 +43,7 @@ type generation struct {
 	lines    int64
 	head     head   // of what is consumed
 	anchor   []byte // its last bytes
-	ending   ending // what was consumed last; none after a start
+	ending   ending // of what is consumed; none before the first turn
 	skipping bool   // offset lies inside a line that is being left out
 	held     bool   // the handler keeps complete lines back
 	done     bool
@@ -140,7 +140,7 @@ func (g *generation) advance(b []byte) {
 	g.head = head
 	g.anchor = bytes.Clone(anchor)
 	if len(b) > 0 {
-		g.ending = endingOf(b)
+		g.ending = ending{}
 	}
 	g.lines += int64(bytes.Count(b, newline))
 	g.offset += int64(len(b))
@@ -231,7 +231,11 @@ func (g *generation) read(buf *[]byte, final bool, handle Handler) result {
 		r.more, r.atEnd = true, false
 		return r
 	}
-	return g.handOn(data, full, final, handle)
+	r := g.handOn(data, full, final, handle)
+	if g.ending.length == 0 {
+		g.remember()
+	}
+	return r
 }
 
 // handOn hands on what stands at the offset, in whatever encoding.
@@ -242,26 +246,26 @@ func (g *generation) handOn(data []byte, full, final bool, handle Handler) resul
 	return g.offer(data, full, final, handle)
 }
 
-// unchanged tells whether what stands before the offset is what was consumed. In a storm
-// the lines of a file that was cut and has grown again end alike, but they are not the
-// same. A file that cannot be read is not one that was cut.
+// unchanged tells whether what stands before the offset is what was consumed. A file that
+// cannot be read is not one that was cut.
 func (g *generation) unchanged() (bool, error) {
 	var b [maxEnding]byte
-	n, err := g.f.ReadAt(b[:len(g.anchor)], g.offset-int64(len(g.anchor)))
+	length := max(g.ending.length, len(g.anchor))
+	n, err := g.f.ReadAt(b[:length], g.offset-int64(length))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	if !bytes.Equal(b[:n], g.anchor) {
-		return false, nil
+	return bytes.HasSuffix(b[:n], g.anchor) && (g.ending.length == 0 || endingOf(b[:n]) == g.ending), nil
+}
+
+// remember notes what stands before the offset. In a storm the lines of a file that was
+// cut and has grown again end alike, so that the anchor alone does not tell.
+func (g *generation) remember() {
+	var b [maxEnding]byte
+	length := min(g.offset, maxEnding)
+	if n, err := g.f.ReadAt(b[:length], g.offset-length); err == nil && bytes.HasSuffix(b[:n], g.anchor) {
+		g.ending = endingOf(b[:n])
 	}
-	if g.ending.length == 0 {
-		return true, nil
-	}
-	n, err = g.f.ReadAt(b[:g.ending.length], g.offset-int64(g.ending.length))
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	return endingOf(b[:n]) == g.ending, nil
 }
 
 // offer hands on what stands at the offset. full says that there may be more
@@ -348,8 +352,8 @@ func (g *generation) unfinished(data []byte, full, final bool, handle Handler) r
 		data = data[:cut]
 	case final && g.last && !full:
 		c.Partial = true
-	default:
-		return result{more: false, atEnd: len(data) == 0}
+	default: // behind the rest of one that was left out there may be more of it
+		return result{more: full, atEnd: len(data) == 0}
 	}
 	c.Final = true
 	if _, err := handle(c); err != nil {

@@ -22,19 +22,15 @@ type head struct {
 
 const keptHead = 16
 
-// An ending is the fingerprint of the bytes that were consumed last: of some lines, mostly.
+// An ending is the fingerprint of the bytes before a place in a file.
 type ending struct {
-	length int
+	length int // at most maxEnding
 	sum    [sha256.Size]byte
 }
 
 const maxEnding = 1024
 
-// endingOf is that of b, or of its last bytes.
-func endingOf(b []byte) ending {
-	b = b[max(0, len(b)-maxEnding):]
-	return ending{len(b), sha256.Sum256(b)}
-}
+func endingOf(b []byte) ending { return ending{len(b), sha256.Sum256(b)} }
 
 // newHead is the head of a file that begins with b.
 func newHead(b []byte) head {
