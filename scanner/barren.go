@@ -33,7 +33,7 @@ func (f *file) barren(line []byte) bool {
 	}
 	// A copy would cost as much as the look. The line stays as it is till the sight is
 	// closed, which forgets it.
-	seen := f.proofs.look(unsafe.String(&line[0], len(line)))
+	seen := f.proofs().look(unsafe.String(&line[0], len(line)))
 	defer seen.close()
 	for _, i := range seen.Noted() {
 		if i >= len(f.shapes) || seen.MatchIn(i, 0, len(line)) {

@@ -29,7 +29,7 @@ type program struct {
 	fields    []pattern  // the file's own, then those of all
 	rules     []rule
 	look      *patterns
-	proofs    *patterns           // what proves a number anywhere in a text; the shapes come first
+	proofs    func() *patterns    // what proves a number anywhere in a text; the shapes come first
 	orders    map[string][]string // the families, by the one that comes first
 	failures  bool                // it has words for failure: where none of them is, nothing went wrong
 	keys      []string            // of objects of the rules
@@ -117,7 +117,7 @@ func compile(f *rules.File, fields *sharedFields) *program {
 		}
 	}
 	p.look.compile()
-	p.proofs = p.proving(fields.known)
+	p.proofs = sync.OnceValue(func() *patterns { return p.proving(fields.known) }) // most scans meet no line that needs them
 	return p
 }
 

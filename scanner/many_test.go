@@ -106,14 +106,23 @@ func BenchmarkRules(b *testing.B) {
 	}
 }
 
-// TestLongLiteral: a rule whose literal is longer than the sieve searches.
-func TestLongLiteral(t *testing.T) {
-	long := strings.Repeat("na", 40_000)
-	text := "families: [easemob-web]\nabout: x\nrules:\n  - id: long-one\n    about: x\n    regex: '" + long + " (?P<code>206)'\n    gives: sdk\n    match: |\n      206  " + long + " 206\n    no_match: |\n      " + long + " 2\n"
-	file, problems := rules.Parse("long.yaml", []byte(text))
+// oneRule is a file of the user's with one rule that finds 206; more is what the rule says
+// besides.
+func oneRule(t *testing.T, id, regex, more, match, noMatch string) *rules.File {
+	t.Helper()
+	name, _, _ := strings.Cut(id, "-")
+	file, problems := rules.Parse(name+".yaml", []byte("families: [easemob-web]\nabout: x\nrules:\n  - id: "+id+"\n    about: x\n    regex: '"+regex+"'\n    gives: sdk\n"+more+
+		"    match: |\n      206  "+match+"\n    no_match: |\n      "+noMatch+"\n"))
 	for _, p := range problems {
 		t.Fatal(p)
 	}
+	return file
+}
+
+// TestLongLiteral: a rule whose literal is longer than the sieve searches.
+func TestLongLiteral(t *testing.T) {
+	long := strings.Repeat("na", 40_000)
+	file := oneRule(t, "long-one", long+" (?P<code>206)", "", long+" 206", long+" 2")
 	s, problems := New(&rules.Set{Files: []*rules.File{file}}, codes.Embedded())
 	for _, p := range problems {
 		t.Fatal(p)
@@ -132,11 +141,7 @@ func TestOddRules(t *testing.T) {
 		{`/\n  @\{\s?(?P<code>\d+)`, "", "{type:28/\n  @{206\n}"},
 		{`\btype_(?P<code>\d{1,3})\b`, "    object: {keys: [type]}\n", "type_206"}, // a key without a colon
 	} {
-		text := "families: [easemob-web]\nabout: x\nrules:\n  - id: odd-one\n    about: x\n    regex: '" + r.regex + "'\n    gives: sdk\n" + r.object
-		file, problems := rules.Parse("odd.yaml", []byte(text+"    match: |\n      206  type 206\n    no_match: |\n      type\n"))
-		for _, p := range problems {
-			t.Fatal(p)
-		}
+		file := oneRule(t, "odd-one", r.regex, r.object, "type 206", "type")
 		set, _ := rules.Embedded()
 		s, _ := New(set.With(&rules.Set{Files: []*rules.File{file}}), codes.Embedded()) // an example is one line: it does not find its own
 		data := []byte(r.line + "\n")

@@ -94,7 +94,7 @@ func Plan(set *rules.Set) *plan.Table {
 	known := &plan.Table{Open: true}
 	s, _ := prepare(set, nil, known)
 	for _, f := range s.files {
-		f.ready()
+		f.ready().proofs()
 	}
 	known.Open = false
 	return known

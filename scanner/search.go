@@ -15,7 +15,7 @@ type searcher struct {
 	looks   [][]look // of each literal; one must fit
 	tails   []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
 	inside  []bool   // of each window: it can stand inside a number; else behind a digit only where that is part of an escape
-	near    []bool   // of each window: whether near says so of all its literals
+	near    []bool   // of each window: all its literals begin with it and mayBeRefused
 	refused refusals
 }
 

@@ -397,8 +397,8 @@ func (s *shifting) Err() error {
 	return s.Context.Err()
 }
 
-// What is asked about a compressed file is asked of one file, also when names are
-// shifted between two questions.
+// TestPackedShifted: what is asked about a compressed file is asked of one file, also when
+// names are shifted between two questions.
 func TestPackedShifted(t *testing.T) {
 	f := following(t, "app.log")
 	src, err := newSource(&f.src)

@@ -150,7 +150,7 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 		return true, false, nil
 	}
 	for _, path := range packed {
-		if key, ok := s.packs(path, p); ok && p.Offset > 0 {
+		if key, ok := s.packs(path, p); ok {
 			g := resume(s, path, key, nil, p)
 			g.packed, g.rotated, g.flush, g.last = true, true, true, true
 			t.take(g)
@@ -738,8 +738,11 @@ const (
 )
 
 // packs tells whether the compressed file of a name holds what a position stands
-// behind, and which file that is.
+// behind, and which file that is. Behind the beginning stands nothing that would tell.
 func (s *source) packs(path string, p *finding.Position) (key identity, ok bool) {
+	if p.Offset == 0 {
+		return key, false
+	}
 	f, key, _, err := s.open(path)
 	if err != nil {
 		return key, false
@@ -831,7 +834,7 @@ func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r 
 	g.maybe = nil
 	p := g.position(nil)
 	if ok, err := packs(ctx, f, &p); err == nil && !ok {
-		return result{vanished: true} // the name is another file's now
+		return result{vanished: true} // it was written anew
 	}
 	z, err := gzip.NewReader(moving{whole(f), g, ctx.Err})
 	if err != nil {

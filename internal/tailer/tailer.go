@@ -434,8 +434,8 @@ func (t *tailer) readRested() {
 }
 
 // listen takes the hints that were left to the kernel during a pause: behind many that
-// say nothing new there may be one that does. It tells whether no more came, or they
-// took too long.
+// say nothing new there may be one that does. It returns false where that takes too long:
+// some are left then.
 func (t *tailer) listen() (all bool) {
 	const (
 		most     = 10 * time.Millisecond  // some thousand hints; each costs as much as to read ten lines

@@ -26,8 +26,8 @@ type wordsIn struct {
 }
 
 var frequentBy = [grains]func() *frequentParts{
-	sync.OnceValue(func() *frequentParts { return newFrequentParts(nibbles) }),
-	sync.OnceValue(func() *frequentParts { return newFrequentParts(sevenBits) }),
+	nibbles:   sync.OnceValue(func() *frequentParts { return newFrequentParts(nibbles) }),
+	sevenBits: sync.OnceValue(func() *frequentParts { return newFrequentParts(sevenBits) }),
 }
 
 func newFrequentParts(by grain) *frequentParts {
