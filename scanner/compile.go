@@ -2,6 +2,7 @@ package scanner
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/imwatch/imwatch/codes"
@@ -33,6 +34,7 @@ type program struct {
 	orders    map[string][]string // the families, by the one that comes first
 	failures  bool                // it has words for failure: where none of them is, nothing went wrong
 	keys      []string            // of objects of the rules
+	digits    bool                // a key has some
 }
 
 type word struct {
@@ -86,7 +88,7 @@ func compile(f *rules.File, fields *sharedFields) *program {
 		}
 	}
 	for _, s := range f.Sentences {
-		p.sentences = append(p.sentences, sentence(s))
+		p.sentences = append(p.sentences, sentence{s, hasDigit(s.Text)})
 	}
 	// The longest sentence that fits is meant: "not in group or chatroom" is
 	// the start of another one.
@@ -112,6 +114,7 @@ func compile(f *rules.File, fields *sharedFields) *program {
 		if x, ok := p.look.add(r.Regex); ok { // else rules.Parse has said why
 			if r.Object != nil {
 				p.keys = append(p.keys, r.Object.Keys...)
+				p.digits = p.digits || slices.ContainsFunc(slices.Concat(r.Object.Keys, r.Object.Text, r.Object.Inner), hasDigit)
 			}
 			p.rules = append(p.rules, rule{r, x, x.SubexpIndex("code"), x.SubexpIndex("symbol"), x.SubexpIndex("message")})
 		}
@@ -120,6 +123,8 @@ func compile(f *rules.File, fields *sharedFields) *program {
 	p.proofs = sync.OnceValue(func() *patterns { return p.proving(fields.known) }) // most scans meet no line that needs them
 	return p
 }
+
+func hasDigit(s string) bool { return strings.ContainsAny(s, "0123456789") }
 
 // proving returns the patterns of which one must stand in a text for a number in an
 // object with foreign keys to count.

@@ -18,7 +18,20 @@ func (s *Scanner) evaluate(b *block, files fileSet) *Block {
 	r := readings.Get().(*reading)
 	defer r.close()
 	r.text = b.text()
-	var list []Match
+	list := r.precedents.judge(s, r, files)
+	if len(list) == 0 {
+		return nil
+	}
+	out := &Block{Start: b.start(), End: b.end(), Text: r.text, When: b.lines[0].when, Matches: list}
+	for _, l := range b.lines {
+		out.Decoded = out.Decoded || l.decoded
+	}
+	out.Partial = b.lines[len(b.lines)-1].partial
+	return out
+}
+
+// judge finds the codes of some files' families in a reading's text.
+func (s *Scanner) judge(r *reading, files fileSet) (list []Match) {
 	for i, f := range s.files {
 		if files&fileBit(i) == 0 {
 			continue
@@ -29,15 +42,7 @@ func (s *Scanner) evaluate(b *block, files fileSet) *Block {
 			list = append(list, found...)
 		}
 	}
-	if list = hang(list); len(list) == 0 {
-		return nil
-	}
-	out := &Block{Start: b.start(), End: b.end(), Text: r.text, When: b.lines[0].when, Matches: list}
-	for _, l := range b.lines {
-		out.Decoded = out.Decoded || l.decoded
-	}
-	out.Partial = b.lines[len(b.lines)-1].partial
-	return out
+	return hang(list)
 }
 
 // A reading is a block's text and what has been made of it already. Its memory is used
@@ -49,6 +54,8 @@ type reading struct {
 	all     []*candidate
 	used    int
 	memory  [8]candidate
+	lesson
+	precedents precedents
 }
 
 var readings = sync.Pool{New: func() any { return new(reading) }}
@@ -67,7 +74,7 @@ func (r *reading) candidate(pos, end int) *candidate {
 func (r *reading) close() {
 	clear(r.memory[:r.used])
 	clear(r.all[:cap(r.all)])
-	r.text, r.decoded, r.all, r.used = "", "", r.all[:0], 0
+	r.text, r.decoded, r.all, r.used, r.lesson = "", "", r.all[:0], 0, lesson{}
 	readings.Put(r)
 }
 
@@ -83,18 +90,18 @@ func (r *reading) unpercent(s string) string {
 }
 
 // looked keeps the sight of a text that may be asked for again, or closes it.
-func (r *reading) looked(text string, seen sight) {
+func (r *reading) looked(text string, seen sight, is form) {
 	if text == r.decoded && r.sight.scratch == nil {
 		r.sight = seen
 	} else {
-		seen.close()
+		r.shut(seen, is)
 	}
 }
 
 // leave ends the reading by one file.
 func (r *reading) leave() {
 	if r.sight.scratch != nil {
-		r.sight.close()
+		r.shut(r.sight, decoded)
 		r.sight = sight{}
 	}
 }
@@ -111,9 +118,12 @@ func (r *reading) plain() string {
 // found finds the codes of one file's families in a block's text, with what the
 // file captures beside them.
 func (f *file) found(r *reading) []Match {
-	seen := f.look.look(r.text)
-	defer seen.close()
+	seen := r.open(f, r.text, asIs)
+	defer r.shut(seen, asIs)
 	defer r.leave()
+	if f.digits {
+		seen.matters(0, len(r.text))
+	}
 	list := f.matches(r, seen)
 	if len(list) == 0 {
 		return nil
@@ -124,10 +134,16 @@ func (f *file) found(r *reading) []Match {
 	case plain == r.decoded && r.sight.scratch != nil:
 		seen = r.sight
 	default:
-		seen = f.look.look(plain)
-		defer seen.close()
+		is := otherwise
+		if plain == r.decoded {
+			is = decoded
+		}
+		seen = r.open(f, plain, is)
+		defer r.shut(seen, is)
 	}
-	captureAll(list, f.fields, plain, seen)
+	fields := captures(f.fields, seen)
+	fill(list, fields, plain)
+	r.learned(fields)
 	return list
 }
 
@@ -262,39 +278,53 @@ func (f *file) view(r *reading, text string, seen sight, t tags, depth int) {
 	if depth >= maxViews {
 		return
 	}
-	for _, nested := range r.nestedTexts(text, objs, own) {
-		in := f.look.look(nested)
-		f.view(r, nested, in, t, depth+1)
-		r.looked(nested, in)
+	for _, n := range r.nestedTexts(text, seen, objs, own) {
+		in := r.open(f, n.text, n.form)
+		f.view(r, n.text, in, t, depth+1)
+		r.looked(n.text, in, n.form)
 	}
+}
+
+// A nested text is wrapped in another one.
+type nested struct {
+	text string
+	form form
 }
 
 // nestedTexts returns the texts wrapped in a text: strings of its objects that
 // hold objects, percent-encoded parts, escaped JSON. What stands inside an
 // object that is already a candidate is that one's own affair.
-func (r *reading) nestedTexts(text string, objs []object, own []*candidate) (list []string) {
+func (r *reading) nestedTexts(text string, seen sight, objs []object, own []*candidate) (list []nested) {
 	for i := range objs {
 		for _, fl := range objs[i].fields {
 			if !fl.quoted || fl.end-fl.start < 8 || inside(own, objs, fl.start) {
 				continue
 			}
 			if v := text[fl.start:fl.end]; strings.IndexByte(v, '\\') >= 0 || strings.IndexByte(v, '{') >= 0 || percented(v) {
-				list = append(list, uncolour(unescape(v)))
+				seen.matters(fl.start, fl.end)
+				list = append(list, nested{uncolour(unescape(v)), part})
 			}
 		}
 	}
 	if percented(text) {
-		list = append(list, r.unpercent(text))
-		list = append(list, parameters(text)...)
+		all := nested{r.unpercent(text), otherwise}
+		if text == r.text {
+			all.form = decoded
+		}
+		list = append(list, all)
+		for _, v := range parameters(text) {
+			seen.matters(v.from, v.to)
+			list = append(list, nested{unpercent(v.of(text)), part})
+		}
 	}
 	if i := strings.IndexByte(text, '&'); i >= 0 && (strings.Contains(text[i:], "&quot;") || strings.Contains(text[i:], "&#34;") || strings.Contains(text[i:], "&#39;")) {
-		list = append(list, htmlQuotes.Replace(text))
+		list = append(list, nested{htmlQuotes.Replace(text), otherwise})
 	}
 	if strings.Contains(text, `""`) && (strings.Contains(text, `{""`) || strings.Contains(text, `""type""`) || strings.Contains(text, `""code""`)) {
-		list = append(list, strings.ReplaceAll(text, `""`, `"`)) // a field of a CSV file
+		list = append(list, nested{strings.ReplaceAll(text, `""`, `"`), otherwise}) // a field of a CSV file
 	}
 	if i := strings.IndexByte(text, '\\'); i >= 0 && len(list) == 0 && !slices.ContainsFunc(own, func(c *candidate) bool { return c.rule != nil }) && (strings.Contains(text[i:], `\"`) || strings.Contains(text[i:], `\x22`) || strings.Contains(text[i:], `\u0022`)) {
-		list = append(list, uncolour(unescape(text)))
+		list = append(list, nested{uncolour(unescape(text)), otherwise})
 	}
 	return list
 }
@@ -317,8 +347,8 @@ func percented(text string) bool {
 
 const maxParameters = 16
 
-// parameters returns the decoded values of a URL's parameters.
-func parameters(text string) (list []string) {
+// parameters returns the values of a URL's parameters that are encoded.
+func parameters(text string) (list []span) {
 	for at := 0; len(list) < maxParameters; {
 		n := strings.IndexByte(text[at:], '=')
 		if n < 0 {
@@ -329,10 +359,10 @@ func parameters(text string) (list []string) {
 		if end := strings.IndexAny(v, " &?\"'\n"); end >= 0 {
 			v = v[:end]
 		}
-		at += len(v)
 		if percented(v) {
-			list = append(list, unpercent(v))
+			list = append(list, span{at, at + len(v)})
 		}
+		at += len(v)
 	}
 	return list
 }
@@ -352,6 +382,7 @@ func (f *file) objectCandidates(r *reading, text string, seen sight, objs []obje
 			continue
 		}
 		seen.Each(rule.id, maxMatches, func(m []int) {
+			seen.matters(m[0], m[1])
 			c := r.candidate(m[0], m[1])
 			c.rule, c.code, c.evidence = rule, text[m[2*rule.code]:m[2*rule.code+1]], text[m[0]:m[1]]
 			key := keyStart(text, m[0], m[2*rule.code])
@@ -361,9 +392,12 @@ func (f *file) objectCandidates(r *reading, text string, seen sight, objs []obje
 				}
 				c.obj = obj
 				byObject = append(byObject, c)
-				f.describe(text, objs, c)
-			} else if !f.flat(text, key, c) {
-				return
+				f.describe(text, seen, objs, c)
+			} else {
+				ok := f.flat(text, key, c)
+				if seen.matters(c.pos, c.end); !ok {
+					return
+				}
 			}
 			if rule.Needs != "failure" || c.meantSo(t) {
 				own = append(own, c)
@@ -408,13 +442,14 @@ func keyStart(text string, from, code int) int {
 }
 
 // describe reads what stands beside the number in its object.
-func (f *file) describe(text string, objs []object, c *candidate) {
+func (f *file) describe(text string, seen sight, objs []object, c *candidate) {
 	o := &objs[c.obj]
 	c.pos, c.end = o.start, o.end
 	for _, path := range c.rule.Object.Text {
-		if v, quoted, ok := at(text, objs, c.obj, path); ok && quoted && v != "" {
-			c.say(v)
-			c.cut = strings.HasSuffix(text, v)
+		if v, quoted, ok := at(text, objs, c.obj, path); ok && quoted && v.from < v.to {
+			seen.matters(v.from, v.to)
+			c.say(v.of(text))
+			c.cut = v.to == len(text)
 			break
 		}
 	}
@@ -440,17 +475,18 @@ func loggerKey(name string) bool {
 // behind the number on the same line.
 func (f *file) flat(text string, key int, c *candidate) bool {
 	rest, _, _ := strings.Cut(text[key:], "\n")
-	objs := objects("{" + rest + "}")
+	c.pos, c.end, c.foreign = key, key+len(rest), true
+	whole := "{" + rest + "}"
+	objs := objects(whole)
 	if len(objs) == 0 {
 		return false
 	}
 	for _, path := range c.rule.Object.Text {
-		if v, quoted, ok := at("{"+rest+"}", objs, 0, path); ok && quoted && v != "" {
-			c.say(v)
+		if v, quoted, ok := at(whole, objs, 0, path); ok && quoted && v.from < v.to {
+			c.say(v.of(whole))
 			break
 		}
 	}
-	c.pos, c.end, c.foreign = key, key+len(rest), true
 	return c.text != ""
 }
 
@@ -503,6 +539,7 @@ func (f *file) plainCandidates(r *reading, text string, seen sight, own []*candi
 			continue
 		}
 		seen.Each(rule.id, maxMatches, func(m []int) {
+			seen.matters(m[0], m[1])
 			c := r.candidate(m[0], m[1])
 			c.rule, c.evidence = rule, text[m[0]:m[1]]
 			if rule.symbol >= 0 && m[2*rule.symbol] >= 0 {

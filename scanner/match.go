@@ -140,9 +140,14 @@ func (f *file) order(t tags) (families []string, proved bool) {
 	return families, len(t.families) == 1 || len(families) == 1
 }
 
-// captureAll fills in the fields that stand beside the codes; what a match has
-// already, stays.
-func captureAll(into []Match, list []pattern, text string, seen sight) {
+// A capture is where a field stands in a text.
+type capture struct {
+	name string
+	span
+}
+
+// captures finds the fields that stand beside the codes; of a name the first counts.
+func captures(list []pattern, seen sight) (out []capture) {
 	for i := range list {
 		p := &list[i]
 		found := seen.Find(p.id, 0)
@@ -150,19 +155,26 @@ func captureAll(into []Match, list []pattern, text string, seen sight) {
 			continue
 		}
 		for i, name := range p.SubexpNames() {
-			if name == "" || found[2*i] >= found[2*i+1] {
+			if name == "" || found[2*i] >= found[2*i+1] || slices.ContainsFunc(out, func(c capture) bool { return c.name == name }) {
 				continue
 			}
-			for j := range into {
-				into[j].capture(name, text[found[2*i]:found[2*i+1]])
-			}
+			out = append(out, capture{name, span{found[2*i], found[2*i+1]}})
 		}
 	}
+	return out
 }
 
-func (m *Match) capture(name, value string) {
-	if !slices.ContainsFunc(m.Fields, func(f Field) bool { return f.Name == name }) {
-		m.Fields = append(m.Fields, Field{name, value})
+// fill gives matches their fields; they share them.
+func fill(into []Match, list []capture, text string) {
+	if len(list) == 0 {
+		return
+	}
+	fields := make([]Field, len(list))
+	for i, c := range list {
+		fields[i] = Field{c.name, c.of(text)}
+	}
+	for i := range into {
+		into[i].Fields = fields
 	}
 }
 

@@ -267,20 +267,27 @@ func enclosing(list []object, pos int) (obj, fld int) {
 	return -1, -1
 }
 
-// at returns the value of a dotted path of keys in an object, and whether the
-// object has it.
-func at(text string, list []object, obj int, path string) (value string, quoted, ok bool) {
+// at returns where the value of a dotted path of keys in an object stands, and whether
+// the object has it.
+func at(text string, list []object, obj int, path string) (value span, quoted, ok bool) {
 	key, rest, more := strings.Cut(path, ".")
-	for _, f := range list[obj].fields {
+	for i := range list[obj].fields {
+		f := &list[obj].fields[i]
 		if f.name != key {
 			continue
 		}
 		if !more {
-			return strings.TrimRight(text[f.start:f.end], " ,\n\r\t"), f.quoted, true
+			v := strings.TrimRight(text[f.start:f.end], " ,\n\r\t")
+			return span{f.start, f.start + len(v)}, f.quoted, true
 		}
 		if f.child >= 0 {
 			return at(text, list, f.child, rest)
 		}
 	}
-	return "", false, false
+	return span{}, false, false
 }
+
+// A span is a part of a text.
+type span struct{ from, to int }
+
+func (s span) of(text string) string { return text[s.from:s.to] }

@@ -49,7 +49,9 @@ type sight struct {
 // scratch is the memory of a sight, used again for the next one.
 type scratch struct {
 	regex.Marks
-	objs []object
+	objs   []object
+	learns bool         // which of the text's digits matter
+	digits regex.Digits // those that do
 }
 
 // look goes over a text. The sight must be closed.
@@ -64,7 +66,21 @@ func (p *patterns) look(text string) sight {
 
 func (s sight) close() {
 	s.Forget()
+	s.learns = false
 	s.of.marks.Put(s.scratch)
+}
+
+// learn makes the sight find out which of the text's digits matter to what is asked of it.
+func (s sight) learn() {
+	s.learns, s.digits = true, regex.Digits{}
+	s.Tell(&s.digits)
+}
+
+// matters says that the digits of a part of the text do.
+func (s sight) matters(from, to int) {
+	if s.learns {
+		s.digits.Add(from, to)
+	}
 }
 
 // objects returns the objects of the text, good until the sight is closed.

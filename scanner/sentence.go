@@ -10,7 +10,10 @@ import (
 
 // A sentence is a fixed text of an SDK and the codes it stands for, the likeliest
 // first.
-type sentence rules.Sentence
+type sentence struct {
+	rules.Sentence
+	digits bool // it has some
+}
 
 // A saying is the text of an error object, and the same without what can stand
 // behind a sentence.
@@ -30,11 +33,16 @@ func (s *sentence) is(said saying) bool {
 // Before a sentence, an app may print the number in words of its own.
 var sentenceNumber = regex.MustCompile(`(?i)(\btype|\bcode|\berr(?:or)?(?:[-_ ]?(?:code|type))?|\bstatus|错误码|错误类型|错误代码)["']?[^\w\-{}]{0,4}(-?\d{1,4})[^\w{}][^{}]{0,24}$`)
 
+const numberReach = 48 // bytes before the sentence
+
 // sentenceCandidates finds the SDK's own texts outside of the objects that
 // were found.
 func (f *file) sentenceCandidates(r *reading, text string, seen sight, objs []object, own []*candidate) []*candidate {
 	for _, i := range seen.Texts() {
 		s := &f.sentences[i]
+		if s.digits {
+			seen.matters(0, len(text))
+		}
 		from := strings.Index(text, s.Text)
 		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) && !c.borrows(s) }) {
 			continue
@@ -48,6 +56,7 @@ func (f *file) sentenceCandidates(r *reading, text string, seen sight, objs []ob
 		if f.beside(text, seen, objs, s, from, c) || s.Alone && whole(text, from, c.end) {
 			c.code = s.Codes[0]
 		}
+		seen.matters(from-numberReach, from)
 		if n := numberBefore(text, objs, s, from); n != "" {
 			c.code = n
 			c.prove("number")
@@ -94,7 +103,7 @@ func (c *candidate) hear(text string, objs []object, s *sentence, from int) {
 // a sentence, if it is one of the sentence's. With a text that any program may
 // have, a single digit counts only as code=N, and in an object only under type.
 func numberBefore(text string, objs []object, s *sentence, from int) string {
-	m := submatches(sentenceNumber, text[max(0, from-48):from])
+	m := submatches(sentenceNumber, text[max(0, from-numberReach):from])
 	if m == nil || !slices.Contains(s.Codes, m[2]) {
 		return ""
 	}
@@ -141,7 +150,7 @@ func (f *file) beside(text string, seen sight, objs []object, s *sentence, from 
 				continue
 			}
 			kind, quoted, ok := at(text, objs, i, "type")
-			if ok && quoted && (len(kind) <= 2 || kind == "Object") && strings.TrimRight(text[fl.start:fl.end], ".!") == s.Text && f.shaped(&objs[i], seen) {
+			if ok && quoted && (kind.to-kind.from <= 2 || kind.of(text) == "Object") && strings.TrimRight(text[fl.start:fl.end], ".!") == s.Text && f.shaped(&objs[i], seen) {
 				c.obj, c.pos, c.end = i, objs[i].start, objs[i].end
 				if _, _, nested := at(text, objs, i, "data.message"); nested && len(s.Codes) > 1 {
 					c.inner = &candidate{code: s.Codes[1], text: s.Text}

@@ -30,7 +30,8 @@ type Regexp struct {
 	start int
 	slots int // of a match: two for each group
 	heads [256]uint8
-	least int // bytes that heads tells about: at most 3
+	least int  // bytes that heads tells about: at most 3
+	tells bool // heads differ between digits
 	std   func() *regexp.Regexp
 }
 
@@ -45,6 +46,9 @@ const (
 	opRune
 	opLoop // opAlt between one more of the same character, as many as max, and what is behind them
 	opFail
+	opDigit    // opByte of a digit
+	opSomeRune // opRune of some digits and not of others
+	opSomeLoop // opLoop of such
 )
 
 type inst struct {
@@ -118,7 +122,7 @@ func (r *Regexp) ready() {
 		r.loops()
 		r.first()
 		for i := range r.prog { // so that package syntax's program, which is large, can be freed
-			if in := &r.prog[i]; in.op == opRune && in.wide {
+			if in := &r.prog[i]; (in.op == opRune || in.op == opSomeRune) && in.wide {
 				src := *in.src
 				in.src = &src
 			} else {
@@ -135,8 +139,11 @@ func (r *Regexp) loops() {
 		if most := r.most(int32(pc)); most > 0 {
 			char := &r.prog[in.out]
 			in.op, in.max, in.ascii, in.wide = opLoop, most, char.ascii, char.wide
-			if char.op == opByte {
+			if char.op == opByte || char.op == opDigit {
 				in.ascii[char.char>>6] |= 1 << (char.char & 63)
+			}
+			if someDigits(in.ascii) {
+				in.op = opSomeLoop
 			}
 		}
 	}
@@ -150,7 +157,7 @@ func (r *Regexp) most(pc int32) int32 {
 		return 0
 	}
 	char := &r.prog[in.out]
-	if char.op != opByte && char.op != opRune {
+	if !char.oneChar() {
 		return 0
 	}
 	next := &r.prog[char.out]
@@ -159,10 +166,22 @@ func (r *Regexp) most(pc int32) int32 {
 		return math.MaxInt32
 	case char.out == in.arg:
 		return 1
-	case next.op == opLoop && next.arg == in.arg && r.prog[next.out].same(char):
+	case (next.op == opLoop || next.op == opSomeLoop) && next.arg == in.arg && r.prog[next.out].same(char):
 		return next.max + min(1, math.MaxInt32-next.max)
 	}
 	return 0
+}
+
+// oneChar tells whether an instruction matches one character.
+func (in *inst) oneChar() bool {
+	return in.op == opByte || in.op == opDigit || in.op == opRune || in.op == opSomeRune
+}
+
+// someDigits tells whether a set has some digits and not others.
+func someDigits(ascii [2]uint64) bool {
+	const all = 1<<10 - 1
+	d := ascii[0] >> '0' & all
+	return d != 0 && d != all
 }
 
 // same tells whether two instructions match the same characters.
@@ -208,10 +227,16 @@ func compileInst(in *syntax.Inst) inst {
 	default:
 		if in.Op == syntax.InstRune1 && in.Rune[0] < utf8.RuneSelf {
 			c.op, c.char = opByte, byte(in.Rune[0])
+			if isDigit(c.char) {
+				c.op = opDigit
+			}
 			return c
 		}
 		c.op = opRune
 		c.ascii, c.wide = ascii(in), wide(in)
+		if someDigits(c.ascii) {
+			c.op = opSomeRune
+		}
 	}
 	return c
 }
@@ -295,6 +320,9 @@ func (r *Regexp) first() {
 			}
 		}
 		r.least = k + 1
+		for c := '0'; c <= '9'; c++ {
+			r.tells = r.tells || step.bytes[c] != step.bytes['0']
+		}
 		at = step.next
 		for _, pc := range step.wide {
 			within[pc] = true
@@ -324,7 +352,7 @@ func (h *headStep) walk(pc int) {
 	switch in.op {
 	case opMatch:
 		h.ended = true
-	case opAlt, opLoop:
+	case opAlt, opLoop, opSomeLoop:
 		h.walk(int(in.out))
 		h.walk(int(in.arg))
 	case opSave:
@@ -333,9 +361,9 @@ func (h *headStep) walk(pc int) {
 		if h.r.text || in.empty&syntax.EmptyBeginText == 0 {
 			h.walk(int(in.out))
 		}
-	case opByte:
+	case opByte, opDigit:
 		h.bytes[in.char], h.next[int(in.out)] = true, true
-	case opRune:
+	case opRune, opSomeRune:
 		for b := range utf8.RuneSelf {
 			if in.ascii[b>>6]&(1<<(b&63)) != 0 {
 				h.bytes[b], h.next[int(in.out)] = true, true
@@ -424,6 +452,8 @@ type machine struct {
 	caps  []int // empty when nobody wants to know
 	steps int
 	stack []branch
+	told  *Digits // that are told apart from others; nil: nobody wants to know
+	base  int     // where the text begins in that of told
 }
 
 // A branch is a way not yet taken, or, with a slot, a capture to be undone. A way can be
@@ -444,7 +474,12 @@ func (m *machine) search(from, to int) outcome {
 	}
 	for at := from; at < to; at++ {
 		if (at > 0 || r.text) && r.least > 0 {
-			if at = r.skip(text, at, to); at >= to {
+			from := at
+			at = r.skip(text, at, to)
+			if r.tells {
+				m.tell(from, at+r.least)
+			}
+			if at >= to {
 				break
 			}
 		}
@@ -496,6 +531,7 @@ func (r *Regexp) skip(text string, at, to int) int {
 
 // standard asks package regexp.
 func (m *machine) standard(from, to int) outcome {
+	m.tell(0, len(m.text))
 	for _, loc := range m.r.std().FindAllStringSubmatchIndex(m.text, -1) {
 		if loc[0] >= from && loc[0] < to {
 			m.caps = loc
@@ -520,10 +556,16 @@ func (m *machine) at(start int) outcome {
 		in := &prog[pc]
 		ok := true
 		switch in.op {
+		case opDigit:
+			m.tell(pos, pos+1)
+			fallthrough
 		case opByte:
 			if ok = pos < len(text) && text[pos] == in.char; ok {
 				pos++
 			}
+		case opSomeRune:
+			m.tell(pos, pos+1)
+			fallthrough
 		case opRune:
 			if ok = pos < len(text); ok {
 				if c := text[pos]; c < utf8.RuneSelf {
@@ -540,7 +582,7 @@ func (m *machine) at(start int) outcome {
 		case opAlt:
 			m.push(n, branch{in.arg, int32(pos), int32(pos), -1})
 			n++
-		case opLoop:
+		case opLoop, opSomeLoop:
 			end, most := pos, len(text)
 			if int(in.max) < most-pos {
 				most = pos + int(in.max)
@@ -549,6 +591,9 @@ func (m *machine) at(start int) outcome {
 				end++
 			}
 			m.steps += end - pos
+			if in.op == opSomeLoop {
+				m.tell(pos, end+1)
+			}
 			if in.wide && end < most && text[end] >= utf8.RuneSelf {
 				if in.max < math.MaxInt32 {
 					end = pos // how many there have been is known by where we are
@@ -622,6 +667,8 @@ func (m *machine) holds(op syntax.EmptyOp, pos int) bool {
 	boundary := (pos > 0 && isWord(text[pos-1])) != (pos < len(text) && isWord(text[pos]))
 	return boundary == (op&syntax.EmptyWordBoundary != 0)
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isWord(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'

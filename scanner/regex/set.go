@@ -3,6 +3,7 @@ package regex
 import (
 	"encoding/binary"
 	"slices"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/imwatch/imwatch/scanner/plan"
@@ -14,9 +15,10 @@ import (
 // concurrent use.
 type Set struct {
 	list   []*Regexp
-	size   int       // expressions and texts
-	sifted [3]sifted // literals of a window or more, of three bytes, of less: short ones make a sieve coarse
-	always []int     // expressions without a literal
+	size   int             // expressions and texts
+	sifted [3]sifted       // literals of a window or more, of three bytes, of less: short ones make a sieve coarse
+	always []int           // expressions without a literal
+	digits func() []string // literals that have digits, as same makes them
 }
 
 // Sifted literals and their uses.
@@ -50,6 +52,7 @@ func NewSet(known *plan.Table, list []*Regexp, texts ...string) *Set {
 			x.sieve = sieve.Known(x.texts, known)
 		}
 	}
+	s.digits = sync.OnceValue(s.withDigits)
 	return s
 }
 
@@ -122,7 +125,7 @@ func (s *Set) Mark(m *Marks, text string) {
 func (m *Marks) Noted() []int { return m.noted }
 
 // Forget lets go of the text.
-func (m *Marks) Forget() { m.text = "" }
+func (m *Marks) Forget() { m.text, m.run.told, m.run.base = "", nil, 0 }
 
 // Texts returns which of the set's texts may stand there, in order. It is good until the
 // next Mark.
@@ -194,7 +197,13 @@ func (m *Marks) Match(i int) bool {
 func (m *Marks) MatchIn(i, start, end int) bool {
 	s := m.spans[i]
 	from, to := max(s.from, start), min(s.to, end+1)
-	return from < to && m.run.match(m.set.list[i], m.text[start:end], from-start, to-start)
+	if from >= to {
+		return false
+	}
+	m.run.base = start
+	ok := m.run.match(m.set.list[i], m.text[start:end], from-start, to-start)
+	m.run.base = 0
+	return ok
 }
 
 // Find returns its first match that begins at or behind a place, as Regexp.Find

@@ -1,0 +1,200 @@
+package scanner
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+
+	"github.com/imwatch/imwatch/scanner/regex"
+)
+
+// In a storm the lines differ in their times, users and ports, and what is found in them
+// does not. So what was found in a text is kept, with those of its digits that it depends
+// on: the sights of a text learn which are told apart from other digits. A text that
+// differs in other digits only is judged alike, its fields taken from the same places.
+
+const (
+	maxShape    = regex.MostDigits // bytes of a text
+	manyShapes  = 1024             // of what is kept
+	shapesAlike = 8                // places that a text may stand at
+	escapeReach = 6                // bytes behind a sign that begins an escape
+)
+
+// A form says how a text was made of the reading's.
+type form uint8
+
+const (
+	asIs      form = iota
+	part           // of a part of it, whose digits all matter
+	decoded        // by taking off its URL encoding
+	otherwise      // so that nobody knows what stands where
+)
+
+// Precedents are texts and what was found in them. They belong to one scanner.
+type precedents struct {
+	of    *Scanner
+	once  []uint64 // shapes that have been met, and are not kept
+	list  []*precedent
+	shape []uint64 // of the text at hand
+	turn  int
+}
+
+type precedent struct {
+	hash     uint64
+	files    fileSet
+	text     string
+	shape    []uint64 // the text, eight bytes a word, with the same digit in place of each
+	matters  []uint64 // bits in which a text must be the same
+	matches  []Match
+	captures []capture
+}
+
+// A lesson is what is learned from a text while it is judged.
+type lesson struct {
+	learns   bool
+	hopeless bool         // nobody knows which of its digits matter
+	digits   regex.Digits // that do
+	captures []capture
+	found    int // files that found something
+}
+
+// judge is the scanner's, by a precedent if there is one.
+func (p *precedents) judge(s *Scanner, r *reading, files fileSet) []Match {
+	if len(r.text) > maxShape || len(r.text) == 0 {
+		return s.judge(r, files)
+	}
+	if p.of != s {
+		*p = precedents{of: s, once: make([]uint64, manyShapes), list: make([]*precedent, manyShapes)}
+	}
+	hash := p.look(r.text) ^ uint64(files)
+	at := int(hash % manyShapes)
+	for i := range shapesAlike {
+		if q := p.list[(at+i)%manyShapes]; q != nil && q.hash == hash && q.files == files && q.decides(r.text, p.shape) {
+			return q.apply(r)
+		}
+	}
+	if p.once[at] != hash {
+		p.once[at] = hash
+		return s.judge(r, files)
+	}
+	p.once[at] = 0
+	r.learns = true
+	list := s.judge(r, files)
+	if !r.hopeless {
+		p.turn++
+		p.list[(at+p.turn%shapesAlike)%manyShapes] = r.precedent(hash, files, slices.Clone(p.shape), list)
+	}
+	return list
+}
+
+// look makes the text's shape, and returns a hash of it.
+func (p *precedents) look(text string) (hash uint64) {
+	p.shape = p.shape[:0]
+	hash = uint64(len(text))
+	for i := 0; i < len(text); i += 8 {
+		w := regex.SameWord(wordAt(text, i))
+		p.shape = append(p.shape, w)
+		hi, lo := bits.Mul64(hash^w, 0x9E3779B97F4A7C15)
+		hash = hi ^ lo
+	}
+	return hash
+}
+
+// wordAt returns the eight bytes at a place, with zeros behind the end.
+func wordAt(text string, i int) uint64 {
+	if i+8 <= len(text) {
+		return binary.LittleEndian.Uint64([]byte(text[i : i+8]))
+	}
+	var b [8]byte
+	copy(b[:], text[i:])
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// decides tells whether what was found in the precedent's text is found in another one.
+func (q *precedent) decides(text string, shape []uint64) bool {
+	if len(text) != len(q.text) || !slices.Equal(shape, q.shape) {
+		return false
+	}
+	for i, m := range q.matters {
+		if (wordAt(text, 8*i)^wordAt(q.text, 8*i))&m != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// apply returns what is found in the reading's text, which the precedent decides.
+func (q *precedent) apply(r *reading) []Match {
+	if len(q.matches) == 0 {
+		return nil
+	}
+	list := slices.Clone(q.matches)
+	if len(q.captures) > 0 {
+		fill(list, q.captures, r.plain())
+	}
+	return list
+}
+
+// open looks at a text, by the eyes of a file.
+func (r *reading) open(f *file, text string, is form) sight {
+	seen := f.look.look(text)
+	if r.learns && is != part {
+		seen.learn()
+	}
+	return seen
+}
+
+// shut closes the sight of a text, and keeps what it has learned.
+func (r *reading) shut(seen sight, is form) {
+	if seen.learns {
+		switch {
+		case is == asIs:
+			r.digits.Join(&seen.digits)
+		case is == decoded:
+			r.undecode(&seen.digits)
+		case seen.digits.Any():
+			r.hopeless = true
+		}
+	}
+	seen.close()
+}
+
+// undecode takes over what matters in the text without URL encoding.
+func (r *reading) undecode(digits *regex.Digits) {
+	to := 0
+	for i := 0; i < len(r.text); i++ {
+		if digits.Has(to) {
+			r.digits.Add(i, i+1)
+		}
+		if r.text[i] == '%' {
+			if c, ok := hex(r.text, i+1, 2); ok && !isWord(c) {
+				i += 2
+			}
+		}
+		to++
+	}
+}
+
+// learned is told of the fields that a file found beside its codes.
+func (r *reading) learned(fields []capture) {
+	r.captures = fields
+	if r.found++; r.found > 1 {
+		r.hopeless = true // whose fields are whose?
+	}
+}
+
+// precedent makes one of the reading.
+func (r *reading) precedent(hash uint64, files fileSet, shape []uint64, list []Match) *precedent {
+	q := &precedent{hash: hash, files: files, text: r.text, shape: shape, matters: make([]uint64, len(shape)), matches: slices.Clone(list), captures: r.captures}
+	escape := -escapeReach - 1 // where the last one may have begun
+	for i := range len(q.text) {
+		c := q.text[i]
+		if c == '%' || c == '\\' || c == '#' {
+			escape = i
+		}
+		if !isDigit(c) || r.digits.Has(i) || i-escape <= escapeReach {
+			q.matters[i/8] |= 0xFF << (i % 8 * 8)
+		}
+	}
+	return q
+}
