@@ -88,7 +88,7 @@ func compile(f *rules.File, fields *sharedFields) *program {
 		}
 	}
 	for _, s := range f.Sentences {
-		p.sentences = append(p.sentences, sentence{s, hasDigit(s.Text)})
+		p.sentences = append(p.sentences, sentence(s))
 	}
 	// The longest sentence that fits is meant: "not in group or chatroom" is
 	// the start of another one.

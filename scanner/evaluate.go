@@ -128,13 +128,13 @@ func (f *file) found(r *reading) []Match {
 	if len(list) == 0 {
 		return nil
 	}
-	plain := r.plain()
+	plain, is := r.plain(), otherwise
 	switch {
 	case plain == r.text:
+		is = asIs
 	case plain == r.decoded && r.sight.scratch != nil:
-		seen = r.sight
+		seen, is = r.sight, decoded
 	default:
-		is := otherwise
 		if plain == r.decoded {
 			is = decoded
 		}
@@ -143,7 +143,7 @@ func (f *file) found(r *reading) []Match {
 	}
 	fields := captures(f.fields, seen)
 	fill(list, fields, plain)
-	r.learned(fields)
+	r.learned(fields, is)
 	return list
 }
 

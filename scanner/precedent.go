@@ -47,6 +47,7 @@ type precedent struct {
 	matters  []uint64 // bits in which a text must be the same
 	matches  []Match
 	captures []capture
+	inPlain  bool // captures stand in the reading's plain text
 }
 
 // A lesson is what is learned from a text while it is judged.
@@ -55,7 +56,8 @@ type lesson struct {
 	hopeless bool         // nobody knows which of its digits matter
 	digits   regex.Digits // that do
 	captures []capture
-	found    int // files that found something
+	inPlain  bool // they stand in the reading's plain text
+	found    int  // files that found something
 }
 
 // judge is the scanner's, by a precedent if there is one.
@@ -128,10 +130,11 @@ func (q *precedent) apply(r *reading) []Match {
 	if len(q.matches) == 0 {
 		return nil
 	}
-	list := slices.Clone(q.matches)
-	if len(q.captures) > 0 {
-		fill(list, q.captures, r.plain())
+	list, text := slices.Clone(q.matches), r.text
+	if q.inPlain {
+		text = r.plain()
 	}
+	fill(list, q.captures, text)
 	return list
 }
 
@@ -161,11 +164,19 @@ func (r *reading) shut(seen sight, is form) {
 
 // undecode takes over what matters in the text without URL encoding.
 func (r *reading) undecode(digits *regex.Digits) {
-	to := 0
-	for i := 0; i < len(r.text); i++ {
+	r.eachDecoded(func(i, to int) {
 		if digits.Has(to) {
 			r.digits.Add(i, i+1)
 		}
+	})
+}
+
+// eachDecoded calls visit with where each byte of the text without URL encoding begins in
+// the text, and where it stands.
+func (r *reading) eachDecoded(visit func(i, to int)) {
+	to := 0
+	for i := 0; i < len(r.text); i++ {
+		visit(i, to)
 		if r.text[i] == '%' {
 			if c, ok := hex(r.text, i+1, 2); ok && !isWord(c) {
 				i += 2
@@ -175,17 +186,41 @@ func (r *reading) undecode(digits *regex.Digits) {
 	}
 }
 
-// learned is told of the fields that a file found beside its codes.
-func (r *reading) learned(fields []capture) {
-	r.captures = fields
+// learned is told of the fields that a file found beside its codes, and in which text.
+func (r *reading) learned(fields []capture, in form) {
+	if !r.learns {
+		return
+	}
+	r.captures, r.inPlain = fields, len(fields) > 0 && in != asIs
+	if in == decoded && r.inPlain {
+		r.inPlain = !r.encoded(fields)
+	}
 	if r.found++; r.found > 1 {
 		r.hopeless = true // whose fields are whose?
 	}
 }
 
+// encoded moves what stands in the text without URL encoding to where it stands in the
+// text; false when it has some in it.
+func (r *reading) encoded(fields []capture) bool {
+	at := make([]int, len(r.decoded)+1)
+	at[len(r.decoded)] = len(r.text)
+	r.eachDecoded(func(i, to int) { at[to] = i })
+	for _, c := range fields {
+		if r.text[at[c.from]:at[c.to]] != c.of(r.decoded) {
+			return false
+		}
+	}
+	for i := range fields {
+		c := &fields[i]
+		c.from, c.to = at[c.from], at[c.to]
+	}
+	return true
+}
+
 // precedent makes one of the reading.
 func (r *reading) precedent(hash uint64, files fileSet, shape []uint64, list []Match) *precedent {
-	q := &precedent{hash: hash, files: files, text: r.text, shape: shape, matters: make([]uint64, len(shape)), matches: slices.Clone(list), captures: r.captures}
+	q := &precedent{hash: hash, files: files, text: r.text, shape: shape, matters: make([]uint64, len(shape)), matches: slices.Clone(list), captures: r.captures, inPlain: r.inPlain}
 	escape := -escapeReach - 1 // where the last one may have begun
 	for i := range len(q.text) {
 		c := q.text[i]

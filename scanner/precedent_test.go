@@ -29,18 +29,14 @@ func others(r *rand.Rand, text string) string {
 	return string(b)
 }
 
-// judged holds what precedents say of texts that are alike against what is found without
-// them, and returns how many texts a precedent decided.
-func judged(t *testing.T, s *Scanner, p *precedents, r *rand.Rand, text string, n int) (decided int) {
+// judged holds what precedents say of a text and of some that are like it against what is
+// found without them, and returns how many texts a precedent decided.
+func judged(t *testing.T, s *Scanner, p *precedents, text string, likes ...string) (decided int) {
 	t.Helper()
 	if text == "" {
 		return 0
 	}
-	for i := range n {
-		like := text
-		if i > 2 {
-			like = others(r, text)
-		}
+	for _, like := range append([]string{text, text, text}, likes...) {
 		want := s.judge(&reading{text: like}, allFiles)
 		if p.decides(s, like, allFiles) {
 			decided++
@@ -50,6 +46,26 @@ func judged(t *testing.T, s *Scanner, p *precedents, r *rand.Rand, text string, 
 		}
 	}
 	return decided
+}
+
+// some returns texts that are like a text, with other digits.
+func some(r *rand.Rand, text string, n int) (list []string) {
+	for range n {
+		if text != "" {
+			list = append(list, others(r, text))
+		}
+	}
+	return list
+}
+
+// oneOther returns all texts that are like a text but for one digit.
+func oneOther(text string) (list []string) {
+	for i := range len(text) {
+		for d := '0'; d <= '9' && isDigit(text[i]); d++ {
+			list = append(list, text[:i]+string(d)+text[i+1:])
+		}
+	}
+	return list
 }
 
 // decides tells whether a precedent decides a text.
@@ -100,7 +116,7 @@ func TestPrecedents(t *testing.T) {
 	decided := 0
 	for _, text := range texts {
 		line := "2026-11-20 08:39:57,592 ERROR [exec-8] c.e.chat.Bridge - user=u56628 " + text
-		decided += judged(t, s, &p, r, text, 12) + judged(t, s, &p, r, line, 12)
+		decided += judged(t, s, &p, text, some(r, text, 9)...) + judged(t, s, &p, line, some(r, line, 9)...)
 	}
 	if all := 24 * len(texts); decided < all/5 {
 		t.Errorf("precedents decided %d of %d texts", decided, all)
@@ -109,7 +125,7 @@ func TestPrecedents(t *testing.T) {
 
 // TestPrecedentDigits: rules of a user's that tell digits apart, wherever rules can.
 func TestPrecedentDigits(t *testing.T) {
-	file, problems := rules.Parse("odd.yaml", []byte(`families: [easemob-web]
+	const odd = `families: [easemob-web]
 about: x
 words:
   - {regex: 'imsdk/3\b', proof: sdk, about: x}
@@ -121,36 +137,61 @@ shapes:
 sentences:
   - {text: 'room 404 has gone', codes: ["206"], alone: true}
   - {text: '7 lines', codes: ["28"]}
+  - {text: 'lines are down', codes: ["28"]}
+  - {text: 'the lines that we have had for so long are gone, all but 2', codes: ["28"], alone: true}
 fields:
   - {regex: 'user=(?P<user_id>[13]\w+)', about: x}
   - {regex: 'room=(?P<group_id>\d+)', about: x}
   - {regex: 'at=(?:[0-4]\d|é)*?(?P<trace_id>\d+)', about: x}
+  - {regex: 'seat=(?P<operation>[a-z]+)(?:7(?P<target_id>[a-z]+))?', about: x}
+  - {regex: 'slow=(?:(?:(?:a|aa)+)+b|a+[37](?P<session_id>x))', about: x}
 rules:
+  - {id: odd-start, about: x, regex: '^(?P<code>[12]\d*) went', gives: sdk, match: "206  206 went", no_match: x}
   - {id: odd-lit, about: x, regex: 'login 5xx (?P<code>206)', match: "206  login 5xx 206", no_match: x}
   - {id: odd-set, about: x, regex: '\blogout[2-5] (?P<code>[1-3]\d*)\b', match: "206  logout3 206", no_match: x}
   - {id: odd-loop, about: x, regex: '(?i)kick(?:[13579]+)\w* code (?P<code>\d+)', gives: sdk, match: "206  kick1 code 206", no_match: x}
-  - {id: odd-key, about: x, regex: '\btype2["'']?: ?(?P<code>\d{1,3})\b', object: {keys: [type2, text2, shape], text: [text2]}, match: "206  {type2: 206}", no_match: x}
+  - {id: odd-far, about: x, regex: 'far"[a-z ]{0,20}(?P<code>\d+)', gives: sdk, match: '206  far"206', no_match: x}
+  - {id: odd-kind, about: x, regex: '\bkind["'']?: ?(?P<code>\d{1,3})\b', object: {keys: [kind, say, shape], text: [say]}, gives: sdk, match: "206  {kind: 206}", no_match: x}
   - {id: odd-type, about: x, regex: '\btyp["'']?: ?(?P<code>\d{1,3})\b', needs: failure, object: {keys: [typ, text, inner], text: [text, inner.text], inner: [inner]}, match: "206  {typ: 206}", no_match: x}
-`))
-	for _, p := range problems {
-		t.Fatal(p)
-	}
-	s, _ := New(&rules.Set{Files: []*rules.File{file}}, codes.Embedded()) // the rules' examples are not the point
+`
+	keys := strings.NewReplacer("kind, say", "kind2, say2", "[say]", "[say2]", "bkind", "bkind2", "kind: 2", "kind2: 2").Replace(odd)
+	const other = `families: [jmessage-web]
+about: x
+fields:
+  - {regex: 'team=(?P<target_id>\w+)', about: x}
+rules:
+  - {id: second-one, about: x, regex: 'second (?P<code>\d+)', gives: sdk, match: "880103  second 880103", no_match: x}
+`
 	r := rand.New(rand.NewPCG(9, 9))
-	parts := []string{"login 5xx 206", "logout3 206", "kick1 code 206", "KICK35x code 28", "{type2: 206, text2: 'room 404 has gone'}", `{"typ":206,"text":"7 lines","inner":{"typ":28,"text":"x 1"}}`,
-		"{typ: 206, text: 'a', shape: 33;}", "{1typ: 206}", "typ: 206, text: 'a 1'", "imsdk/3", "not ours 4", "room 404 has gone", "code=28: 7 lines", "user=3x1", "room=17", "at=12é345", "%7B%22typ%22%3A206%7D",
-		`{\"typ\":206,\"text\":\"7 lines\"}`, "q=%7B%22typ%22%3A28%2C%22text%22%3A%227%20lines%22%7D&x=1", "{&#34;typ&#34;:206}", `"{""type"":1,""typ"":206}"`, "12:31:05", "10.0.0.1", "é1", "\x00", " 7 lines"}
-	var p precedents
-	decided := 0
-	for range 20_000 {
-		text := ""
-		for range 1 + r.IntN(4) {
-			text += parts[r.IntN(len(parts))] + []string{" ", "", "\n", "1"}[r.IntN(4)]
+	parts := []string{"login 5xx 206", "login 6xx 206", "logout3 206", "logout7 206", "logout3 406", "kick1 code 206", "KICK35x code 28", "KICK354x code 28",
+		"{kind2: 206, say2: 'abc'}", "{kind2: 206, say3: 'abc'}", "{kind3: 206}", "{kind: 206, say: 'x 1'}", "{kind: 206, say: 'x', shape: 8;}", "{kind: 206, say: 'x', shape: 53;}", "{kind: 206, shape: 5;}", "{7kind: 206, say: 'a'}",
+		`{"typ":206,"text":"x","inner":{"typ":28,"text":"x 1"}}`, `{"typ":28,"text":"8 lines"}`, "{typ: 28, text: 'x 1: lines are down'}", "{1typ: 206}", "{7typ: 206, text: 'a'}", "typ: 28, text: 'x 1: lines are down'",
+		"imsdk/3", "imsdk/4", "not ours 4", "room 404 has gone", "room 405 has gone", "the lines that we have had for so long are gone, all but 2", "the lines that we have had for so long are gone, all but 3",
+		"code=28: lines are down", "code=29: lines are down", "user=3x1", "user=4x1", "room=17", "at=12é345", "at=77é1",
+		"%7B%22typ%22%3A206%7D", `{\"typ\":206,\"text\":\"7 lines\"}`, `{"m":"{far\"  aaaaaaaaaaa 28}"}`, `{far\"  aaaaaaaaaaa 28}`, "q=far%22aaaaaaaaaaa+28&x=1", "far%22aaaaaaaaaaa+28", "%7Btyp%3A%20206%7D logout7 206",
+		"{far&#34;  aaaaaaaa 28}", `{""type"":1, far""  aaaaaaaa 28`, "q=28%20went", "q=88%20went", "second 880103 team=x1", "logout3 206 user=3x1", "q=28%20team=y&z=user=3x1+%22", "seat=ab7cd", "seat=ab8cd", "slow=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa7x", "12:31:05", "é1", "\\x00", " 7 lines"}
+	for name, yaml := range map[string]string{"odd": odd, "keys with digits": keys} {
+		set := &rules.Set{}
+		for name, yaml := range map[string]string{"odd.yaml": yaml, "second.yaml": other} {
+			file, problems := rules.Parse(name, []byte(yaml))
+			for _, p := range problems {
+				t.Fatal(p)
+			}
+			set.Files = append(set.Files, file)
 		}
-		decided += judged(t, s, &p, r, text, 8)
-	}
-	if decided < 20_000 {
-		t.Errorf("precedents decided %d texts", decided)
+		s, _ := New(set, codes.Embedded()) // the rules' examples are not the point
+		var p precedents
+		decided := 0
+		for _, a := range parts {
+			for _, b := range append(parts, "") {
+				for _, text := range []string{a + " " + b, b + a} {
+					decided += judged(t, s, &p, text, append(oneOther(text), some(r, text, 2)...)...)
+				}
+			}
+		}
+		if decided < 10_000 {
+			t.Errorf("%s: precedents decided %d texts", name, decided)
+		}
 	}
 }
 
@@ -164,7 +205,7 @@ func FuzzPrecedents(f *testing.F) {
 	s := builtIn(f)
 	f.Fuzz(func(t *testing.T, text string, seed uint64) {
 		var p precedents
-		judged(t, s, &p, rand.New(rand.NewPCG(seed, 1)), text, 12)
+		judged(t, s, &p, text, some(rand.New(rand.NewPCG(seed, 1)), text, 9)...)
 	})
 }
 

@@ -10,10 +10,7 @@ import (
 
 // A sentence is a fixed text of an SDK and the codes it stands for, the likeliest
 // first.
-type sentence struct {
-	rules.Sentence
-	digits bool // it has some
-}
+type sentence rules.Sentence
 
 // A saying is the text of an error object, and the same without what can stand
 // behind a sentence.
@@ -40,9 +37,6 @@ const numberReach = 48 // bytes before the sentence
 func (f *file) sentenceCandidates(r *reading, text string, seen sight, objs []object, own []*candidate) []*candidate {
 	for _, i := range seen.Texts() {
 		s := &f.sentences[i]
-		if s.digits {
-			seen.matters(0, len(text))
-		}
 		from := strings.Index(text, s.Text)
 		if from < 0 || slices.ContainsFunc(own, func(c *candidate) bool { return within(c, objs, from) && !c.borrows(s) }) {
 			continue
