@@ -17,12 +17,25 @@ const (
 // A block is the lines that one record consists of: usually one, several where
 // an object is printed over many lines or a container runtime split a long one.
 type block struct {
-	lines []line
-	open  bool // it may go on behind the end of the data
+	lines     []line
+	open      bool       // it may go on behind the end of the data
+	precedent *precedent // that decides it; nil: none is known
 }
 
 func (b *block) start() int { return b.lines[0].start }
 func (b *block) end() int   { return b.lines[len(b.lines)-1].end }
+
+// split tells whether a container runtime has split the record, perhaps in the middle of
+// a word.
+func (b *block) split() bool { return b.lines[0].contained && len(b.lines) > 1 }
+
+// alone tells whether the block is one line, as it stands in the file, and every line like
+// it is, whatever digits it has and whatever stands around it.
+func (b *block) alone() bool {
+	l := &b.lines[0]
+	return len(b.lines) == 1 && !b.open && l.fresh() && !l.decoded && !l.contained && !l.partial && l.prefix == "" && l.stream == "" && deeper(0, *l) == 0 &&
+		l.text[0] != '<' && !mayBeTagged(l.text) && utf8.ValidString(l.text)
+}
 
 // text joins the lines as the program printed them. The first line keeps the
 // system logger's prefix: it can name a vendor and a time.
@@ -51,6 +64,7 @@ type blocks struct {
 	fits   []fit
 	found  []block
 	memory []line // of blocks
+	precedents
 }
 
 var blocksPool = sync.Pool{New: func() any { return &blocks{done: map[int]bool{}} }}

@@ -14,11 +14,11 @@ const (
 
 // evaluate runs the rules of some files over a block; nil when none of them
 // matches.
-func (s *Scanner) evaluate(b *block, files fileSet) *Block {
+func (s *Scanner) evaluate(p *precedents, b *block, files fileSet) *Block {
 	r := readings.Get().(*reading)
 	defer r.close()
 	r.text = b.text()
-	list := r.precedents.judge(s, r, files)
+	list := p.judge(s, r, b, files)
 	if len(list) == 0 {
 		return nil
 	}
@@ -55,7 +55,6 @@ type reading struct {
 	used    int
 	memory  [8]candidate
 	lesson
-	precedents precedents
 }
 
 var readings = sync.Pool{New: func() any { return new(reading) }}

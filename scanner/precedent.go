@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"unsafe"
 
 	"github.com/imwatch/imwatch/scanner/regex"
 )
@@ -18,6 +19,7 @@ const (
 	manyShapes  = 1024             // of what is kept
 	shapesAlike = 8                // places that a text may stand at
 	escapeReach = 6                // bytes behind a sign that begins an escape
+	colourReach = 2                // and behind one that may begin a colour
 )
 
 // A form says how a text was made of the reading's.
@@ -48,6 +50,7 @@ type precedent struct {
 	matches  []Match
 	captures []capture
 	inPlain  bool // captures stand in the reading's plain text
+	alone    bool // so was its block
 }
 
 // A lesson is what is learned from a text while it is judged.
@@ -60,21 +63,19 @@ type lesson struct {
 	found    int  // files that found something
 }
 
-// judge is the scanner's, by a precedent if there is one.
-func (p *precedents) judge(s *Scanner, r *reading, files fileSet) []Match {
-	if len(r.text) > maxShape || len(r.text) == 0 {
+// judge is the scanner's, by a precedent if there is one. The reading is of a block.
+func (p *precedents) judge(s *Scanner, r *reading, b *block, files fileSet) []Match {
+	if b.precedent != nil {
+		return b.precedent.apply(r)
+	}
+	if p == nil || len(r.text) > maxShape {
 		return s.judge(r, files)
 	}
-	if p.of != s {
-		*p = precedents{of: s, once: make([]uint64, manyShapes), list: make([]*precedent, manyShapes)}
+	q, hash := p.find(s, r.text, files)
+	if q != nil {
+		return q.apply(r)
 	}
-	hash := p.look(r.text) ^ uint64(files)
 	at := int(hash % manyShapes)
-	for i := range shapesAlike {
-		if q := p.list[(at+i)%manyShapes]; q != nil && q.hash == hash && q.files == files && q.decides(r.text, p.shape) {
-			return q.apply(r)
-		}
-	}
 	if p.once[at] != hash {
 		p.once[at] = hash
 		return s.judge(r, files)
@@ -83,10 +84,37 @@ func (p *precedents) judge(s *Scanner, r *reading, files fileSet) []Match {
 	r.learns = true
 	list := s.judge(r, files)
 	if !r.hopeless {
+		q := r.precedent(list)
+		q.hash, q.files, q.shape, q.alone = hash, files, slices.Clone(p.shape), b.alone()
 		p.turn++
-		p.list[(at+p.turn%shapesAlike)%manyShapes] = r.precedent(hash, files, slices.Clone(p.shape), list)
+		p.list[(at+p.turn%shapesAlike)%manyShapes] = q
 	}
 	return list
+}
+
+// ofLine returns the precedent that decides the text of a line, or nil.
+func (p *precedents) ofLine(s *Scanner, line []byte, files fileSet) *precedent {
+	line = withoutEnd(line)
+	if p == nil || len(line) == 0 || len(line) > maxShape {
+		return nil
+	}
+	q, _ := p.find(s, unsafe.String(&line[0], len(line)), files) // only what is kept is copied
+	return q
+}
+
+// find returns the precedent that decides a text, or nil, and the hash of its shape.
+func (p *precedents) find(s *Scanner, text string, files fileSet) (q *precedent, hash uint64) {
+	if p.of != s {
+		*p = precedents{of: s, once: make([]uint64, manyShapes), list: make([]*precedent, manyShapes)}
+	}
+	hash = p.look(text) ^ uint64(files)
+	at := int(hash % manyShapes)
+	for i := range shapesAlike {
+		if q := p.list[(at+i)%manyShapes]; q != nil && q.hash == hash && q.files == files && q.decides(text, p.shape) {
+			return q, hash
+		}
+	}
+	return nil, hash
 }
 
 // look makes the text's shape, and returns a hash of it.
@@ -218,16 +246,19 @@ func (r *reading) encoded(fields []capture) bool {
 	return true
 }
 
-// precedent makes one of the reading.
-func (r *reading) precedent(hash uint64, files fileSet, shape []uint64, list []Match) *precedent {
-	q := &precedent{hash: hash, files: files, text: r.text, shape: shape, matters: make([]uint64, len(shape)), matches: slices.Clone(list), captures: r.captures, inPlain: r.inPlain}
-	escape := -escapeReach - 1 // where the last one may have begun
+// precedent makes one of the reading, in which some matches were found.
+func (r *reading) precedent(list []Match) *precedent {
+	q := &precedent{text: r.text, matters: make([]uint64, (len(r.text)+7)/8), matches: slices.Clone(list), captures: r.captures, inPlain: r.inPlain}
+	upTo := 0 // which digits may belong to an escape or a colour
 	for i := range len(q.text) {
 		c := q.text[i]
-		if c == '%' || c == '\\' || c == '#' {
-			escape = i
+		switch c {
+		case '%', '\\', '#':
+			upTo = i + escapeReach
+		case '[':
+			upTo = max(upTo, i+colourReach)
 		}
-		if !isDigit(c) || r.digits.Has(i) || i-escape <= escapeReach {
+		if !isDigit(c) || r.digits.Has(i) || i <= upTo {
 			q.matters[i/8] |= 0xFF << (i % 8 * 8)
 		}
 	}

@@ -159,7 +159,7 @@ func inEncodings(anchors []anchor) []anchor {
 // how many bytes it is done with; the rest may go on behind the data and must
 // be offered again with more. With final it is done with all of it.
 func (s *Scanner) Scan(data []byte, final bool, emit func(*Block)) (consumed int) {
-	return s.scan(data, final, filter{s.candidates, filesOf, s.barren}, emit)
+	return s.scan(data, final, filter{candidates: s.candidates, files: filesIn, barren: s.barren}, emit)
 }
 
 // A filter says what need not be looked at.
@@ -168,12 +168,13 @@ type filter struct {
 	// order; visit returns where the next line begins. What files must know of it, it
 	// appends to fits.
 	candidates func(data []byte, fits []fit, visit func(int) int) []fit
-	// files returns the files whose rules must be shown a block, by what candidates
-	// returned.
-	files func(fits []fit, b *block) fileSet
+	// files returns the files whose rules must be shown the lines from one place to
+	// before another, by what candidates returned.
+	files func(fits []fit, start, end int) fileSet
 	// barren tells whether the rules of some files find nothing in a line, which is a
 	// record of its own.
 	barren func(line []byte, files fileSet) bool
+	anew   bool // precedents decide nothing
 }
 
 // scan is Scan with the prefilter as a parameter, so that a test can hold it
@@ -181,14 +182,21 @@ type filter struct {
 func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) int {
 	c := begin(data)
 	defer c.end()
+	p := &c.precedents
+	if need.anew {
+		p = nil
+	}
 	c.fits = need.candidates(data, c.fits, func(hit int) int {
 		start, end := lineAround(data, hit)
 		c.lines = append(c.lines, [2]int{start, end})
 		return end
 	})
 	for _, l := range c.lines {
-		if !c.done[l[0]] && !need.barren(data[l[0]:l[1]], filesIn(c.fits, l[0], l[1])) {
-			c.found = append(c.found, c.take(l[0]))
+		if c.done[l[0]] {
+			continue
+		}
+		if files := need.files(c.fits, l[0], l[1]); !need.barren(data[l[0]:l[1]], files) {
+			c.found = append(c.found, c.take(p.ofLine(s, data[l[0]:l[1]], files), l[0], l[1]))
 		}
 	}
 	hold := len(data)
@@ -197,18 +205,29 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 	}
 	slices.SortStableFunc(c.found, func(a, b block) int { return a.start() - b.start() })
 	for i := range c.found {
-		if c.found[i].end() <= hold {
-			if b := s.evaluate(&c.found[i], need.files(c.fits, &c.found[i])); b != nil {
-				emit(b)
-			}
+		b := &c.found[i]
+		if b.end() > hold {
+			continue
+		}
+		files := allFiles // an anchor may have been split
+		if !b.split() {
+			files = need.files(c.fits, b.start(), b.end())
+		}
+		if out := s.evaluate(p, b, files); out != nil {
+			emit(out)
 		}
 	}
 	return hold
 }
 
-// take makes the block of a line that belongs to none yet.
-func (c *blocks) take(start int) block {
-	b := c.around(start)
+// take makes the block of a line that belongs to none yet; by a precedent, if that has
+// been one alone.
+func (c *blocks) take(q *precedent, start, end int) (b block) {
+	if q != nil && q.alone {
+		b = block{lines: c.alone(line{start: start, end: end, text: string(withoutEnd(c.data[start:end]))}), precedent: q}
+	} else {
+		b = c.around(start)
+	}
 	for i := range b.lines {
 		c.done[b.lines[i].start] = true
 	}
@@ -255,15 +274,7 @@ func (s *Scanner) candidates(data []byte, fits []fit, visit func(int) int) []fit
 	return fits
 }
 
-// filesOf returns the files of which an anchor fits somewhere in a block; all for
-// one that a container runtime may have split within an anchor.
-func filesOf(fits []fit, b *block) fileSet {
-	if b.lines[0].contained && len(b.lines) > 1 {
-		return allFiles
-	}
-	return filesIn(fits, b.start(), b.end())
-}
-
+// filesIn returns the files of which an anchor fits somewhere in a part of the data.
 func filesIn(fits []fit, start, end int) (files fileSet) {
 	first, _ := slices.BinarySearchFunc(fits, start, func(f fit, start int) int { return f.at - start })
 	for _, f := range fits[first:] {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,14 +25,15 @@ func TestExamples(t *testing.T) {
 
 // everything is the loop that the prefilter saves: all rules on every line.
 var everything = filter{
-	func(data []byte, fits []fit, visit func(int) int) []fit {
+	candidates: func(data []byte, fits []fit, visit func(int) int) []fit {
 		for at := 0; at < len(data); {
 			at = visit(at)
 		}
 		return nil
 	},
-	func([]fit, *block) fileSet { return allFiles },
-	func([]byte, fileSet) bool { return false },
+	files:  func([]fit, int, int) fileSet { return allFiles },
+	barren: func([]byte, fileSet) bool { return false },
+	anew:   true,
 }
 
 // found prints what a scan finds, offering the data in pieces of the given sizes.
@@ -41,7 +43,7 @@ func found(s *Scanner, data []byte, need filter, sizes func() int) string {
 	emit := func(b *Block) {
 		fmt.Fprintf(&out, "%d-%d %q", base+b.Start, base+b.End, b.Text)
 		for _, m := range b.Matches {
-			fmt.Fprintf(&out, " [%s %s %s %v %v %v]", m.Rule.ID, m.Code, m.Symbol, m.Inner, m.Basis, m.Families)
+			fmt.Fprintf(&out, " [%s %s %s %q %v %v %v %v]", m.Rule.ID, m.Code, m.Symbol, m.Text, m.Inner, m.Basis, m.Families, m.Fields)
 		}
 		out.WriteByte('\n')
 	}
@@ -67,15 +69,26 @@ func agree(t *testing.T, s *Scanner, data []byte, seed uint64) {
 	if len(data) == 0 || data[len(data)-1] != '\n' {
 		data = append(data, '\n')
 	}
-	whole := func() int { return len(data) }
-	want := found(s, data, everything, whole)
-	prefilter := filter{s.candidates, filesOf, s.barren}
-	if got := found(s, data, prefilter, whole); got != want {
-		t.Fatalf("the prefilter changes what is found:\n%s\nwithout it:\n%s\ndata %q", got, want, data)
-	}
+	prefilter := filter{candidates: s.candidates, files: filesIn, barren: s.barren}
 	r := rand.New(rand.NewPCG(seed, 1))
-	if got := found(s, data, prefilter, func() int { return r.IntN(200) }); got != want {
-		t.Fatalf("pieces (seed %d) change what is found:\n%s\nwhole:\n%s\ndata %q", seed, got, want, data)
+	check := func(data []byte) {
+		t.Helper()
+		whole := func() int { return len(data) }
+		want := found(s, data, everything, whole)
+		if got := found(s, data, prefilter, whole); got != want {
+			t.Fatalf("the prefilter changes what is found:\n%s\nwithout it:\n%s\ndata %q", got, want, data)
+		}
+		if got := found(s, data, prefilter, func() int { return r.IntN(200) }); got != want {
+			t.Fatalf("pieces (seed %d) change what is found:\n%s\nwhole:\n%s\ndata %q", seed, got, want, data)
+		}
+	}
+	check(data)
+	if len(data) < maxShape { // so that precedents decide
+		like := slices.Concat(data, data)
+		for range 2 {
+			like = append(like, others(r, string(data))...)
+		}
+		check(like)
 	}
 }
 
