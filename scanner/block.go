@@ -59,15 +59,15 @@ func (b *block) text() string {
 // next chunk.
 type blocks struct {
 	data   []byte
-	done   map[int]bool // starts of lines that already belong to a block
-	lines  [][2]int     // starts and ends of those that must be looked at
+	done   places   // starts of lines that already belong to a block
+	lines  [][2]int // starts and ends of those that must be looked at
 	fits   []fit
 	found  []block
 	memory []line // of blocks
 	precedents
 }
 
-var blocksPool = sync.Pool{New: func() any { return &blocks{done: map[int]bool{}} }}
+var blocksPool = sync.Pool{New: func() any { return new(blocks) }}
 
 func begin(data []byte) *blocks {
 	c := blocksPool.Get().(*blocks)
@@ -78,11 +78,29 @@ func begin(data []byte) *blocks {
 // end lets go of what the chunk's blocks hold.
 func (c *blocks) end() {
 	c.data = nil
-	clear(c.done)
 	clear(c.found)
 	clear(c.memory)
-	c.lines, c.fits, c.found, c.memory = c.lines[:0], c.fits[:0], c.found[:0], c.memory[:0]
+	c.done, c.lines, c.fits, c.found, c.memory = c.done[:0], c.lines[:0], c.fits[:0], c.found[:0], c.memory[:0]
 	blocksPool.Put(c)
+}
+
+// places are in order, and most are added so.
+type places []int
+
+func (p places) has(at int) bool {
+	if len(p) == 0 || at > p[len(p)-1] {
+		return false
+	}
+	_, ok := slices.BinarySearch(p, at)
+	return ok
+}
+
+func (p *places) add(at int) {
+	if len(*p) == 0 || at > (*p)[len(*p)-1] {
+		*p = append(*p, at)
+	} else if i, ok := slices.BinarySearch(*p, at); !ok {
+		*p = slices.Insert(*p, i, at)
+	}
 }
 
 // alone returns the lines of a block that has one, so far.
@@ -115,7 +133,7 @@ func (c *blocks) before(start, from int, stream string) (line, bool) {
 			break
 		}
 		if l.stream == stream {
-			return l, !c.done[l.start]
+			return l, !c.done.has(l.start)
 		}
 		start = l.start
 	}
@@ -216,7 +234,7 @@ func (c *blocks) after(at int, first line) (l line, ok, end bool) {
 			return l, false, false
 		}
 		if l.stream == first.stream {
-			return l, !c.done[l.start], false
+			return l, !c.done.has(l.start), false
 		}
 		at = l.end
 	}
@@ -237,7 +255,7 @@ func (c *blocks) unfinished() int {
 				continue
 			}
 		}
-		if end := plainEnd(c.data, at); end > 0 && !c.done[at] {
+		if end := plainEnd(c.data, at); end > 0 && !c.done.has(at) {
 			if streams[""].depth < partialDepth {
 				delete(streams, "")
 			}
@@ -246,7 +264,7 @@ func (c *blocks) unfinished() int {
 		}
 		l := lineAt(c.data, at)
 		at = l.end
-		if c.done[l.start] {
+		if c.done.has(l.start) {
 			delete(streams, l.stream)
 			continue
 		}

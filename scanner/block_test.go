@@ -27,7 +27,7 @@ func (c *blocks) everyLine() int {
 			st = &state{}
 			streams[l.stream] = st
 		}
-		if c.done[l.start] {
+		if c.done.has(l.start) {
 			st.depth = 0
 			continue
 		}
@@ -67,11 +67,11 @@ func FuzzUnfinished(f *testing.F) {
 		f.Add([]byte("an end }\n"+s), uint8(2))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, done uint8) {
-		c := blocks{data: data, done: map[int]bool{}}
+		c := blocks{data: data}
 		at := 0
 		for i := range bytes.Split(data, newline) {
 			if i == int(done) && done > 0 {
-				c.done[at] = true
+				c.done.add(at)
 			}
 			at += bytes.IndexByte(data[at:], '\n') + 1
 		}
@@ -121,7 +121,7 @@ func BenchmarkUnfinished(b *testing.B) {
 		for i := range 400 {
 			fmt.Fprintf(&data, form.line, i)
 		}
-		c := blocks{data: data.Bytes(), done: map[int]bool{}}
+		c := blocks{data: data.Bytes()}
 		b.Run(form.name, func(b *testing.B) {
 			for b.Loop() {
 				c.unfinished()

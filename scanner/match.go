@@ -186,6 +186,9 @@ func (m *Match) Proven() bool { return proven(m.Basis) }
 // own tag, a range of its own, or a number with the text that belongs to it;
 // medium for the rest.
 func (m *Match) Confidence() string {
+	if m.grade != "" {
+		return m.grade
+	}
 	has := func(b string) bool { return slices.Contains(m.Basis, b) }
 	if has("symbol") || has("sdk") || has("range") || has("sentence") && m.Rule.Regex != "" || has("sentence") && has("number") || has("vendor") && has("shape") {
 		return "high"

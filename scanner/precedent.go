@@ -86,10 +86,22 @@ func (p *precedents) judge(s *Scanner, r *reading, b *block, files fileSet) []Ma
 	if !r.hopeless {
 		q := r.precedent(list)
 		q.hash, q.files, q.shape, q.alone = hash, files, slices.Clone(p.shape), b.alone()
-		p.turn++
-		p.list[(at+p.turn%shapesAlike)%manyShapes] = q
+		p.keep(q, at)
 	}
 	return list
+}
+
+// keep takes a precedent in, at a place for its shape that is free, or in the stead of
+// another one.
+func (p *precedents) keep(q *precedent, at int) {
+	for i := range shapesAlike {
+		if place := &p.list[(at+i)%manyShapes]; *place == nil {
+			*place = q
+			return
+		}
+	}
+	p.turn++
+	p.list[(at+p.turn%shapesAlike)%manyShapes] = q
 }
 
 // ofLine returns the precedent that decides the text of a line, or nil.
@@ -249,6 +261,9 @@ func (r *reading) encoded(fields []capture) bool {
 // precedent makes one of the reading, in which some matches were found.
 func (r *reading) precedent(list []Match) *precedent {
 	q := &precedent{text: r.text, matters: make([]uint64, (len(r.text)+7)/8), matches: slices.Clone(list), captures: r.captures, inPlain: r.inPlain}
+	for i := range q.matches {
+		q.matches[i].grade = q.matches[i].Confidence()
+	}
 	upTo := 0 // which digits may belong to an escape or a colour
 	for i := range len(q.text) {
 		c := q.text[i]

@@ -40,11 +40,18 @@ func judged(t *testing.T, s *Scanner, p *precedents, text string, likes ...strin
 	}
 	for _, like := range append([]string{text, text, text}, likes...) {
 		want := s.judge(&reading{text: like}, allFiles)
+		for i := range want {
+			want[i].grade = want[i].Confidence()
+		}
 		if q, _ := p.find(s, like, allFiles); q != nil {
 			decided++
 		}
 		b := &block{lines: []line{{text: like}}}
-		if got := p.judge(s, &reading{text: like}, b, allFiles); len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
+		got := p.judge(s, &reading{text: like}, b, allFiles)
+		for i := range got {
+			got[i].grade = got[i].Confidence()
+		}
+		if len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
 			t.Fatalf("%q\nlike %q\nby a precedent:\n%+v\nwithout:\n%+v", like, text, got, want)
 		}
 	}

@@ -50,6 +50,8 @@ type Match struct {
 	Bare     bool     // a number without a text, or where nothing went wrong: counts only where somebody says whose it is
 	Known    bool     // the catalogue has it
 	Fields   []Field
+
+	grade string // what Confidence has said of it; "" when it was not asked
 }
 
 // A Field is what a rules file captures beside a code.
@@ -192,7 +194,7 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 		return end
 	})
 	for _, l := range c.lines {
-		if c.done[l[0]] {
+		if c.done.has(l[0]) {
 			continue
 		}
 		if files := need.files(c.fits, l[0], l[1]); !need.barren(data[l[0]:l[1]], files) {
@@ -209,8 +211,8 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 		if b.end() > hold {
 			continue
 		}
-		files := allFiles // an anchor may have been split
-		if !b.split() {
+		files := allFiles // of a precedent nobody asks; else an anchor may have been split
+		if b.precedent == nil && !b.split() {
 			files = need.files(c.fits, b.start(), b.end())
 		}
 		if out := s.evaluate(p, b, files); out != nil {
@@ -229,7 +231,7 @@ func (c *blocks) take(q *precedent, start, end int) (b block) {
 		b = c.around(start)
 	}
 	for i := range b.lines {
-		c.done[b.lines[i].start] = true
+		c.done.add(b.lines[i].start)
 	}
 	return b
 }

@@ -60,6 +60,10 @@ func (c *clock) resolve(read time.Time, loc *time.Location) (time.Time, string, 
 	}
 	basis := NoZone
 	if c.hasZone {
+		if c.year > 0 { // as most do
+			t, ok := c.date(c.year, c.month, c.day, time.UTC)
+			return t.Add(-time.Duration(c.zone) * time.Second), Line, ok
+		}
 		loc, basis = time.FixedZone("", c.zone), Line
 	}
 	latest := read.Add(ahead)
