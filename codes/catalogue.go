@@ -195,6 +195,13 @@ func (c *Catalogue) Variant(family, code string, p Printed) int {
 	return best
 }
 
+// Status tells, without decoding anything, whether the entry that Find returns is a
+// status; ok is false where there is none.
+func (c *Catalogue) Status(family, code string, p Printed) (status, ok bool) {
+	i := c.Variant(family, code, p)
+	return i >= 0 && c.rows[i].status, i >= 0
+}
+
 // fits grades how well a row fits to what was printed; more is better.
 func (r *row) fits(p Printed) (n int) {
 	const symbol, http, text, status = 1 << 24, 1 << 16, 1 << 4, 1

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
 )
 
@@ -87,6 +88,7 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 	if m.Symbol == "" && (slices.Contains(c.basis, "sentence") || m.Code != "0" && c.obj >= 0 && c.text != "") {
 		m.Symbol = f.errorSymbol(m.Code)
 	}
+	m.Status = f.status(&m)
 	if c.rule != nil && c.rule.Object != nil && !proven(c.basis) {
 		// Nobody's yet. A plain number with other keys beside it is not even a question.
 		m.Bare = c.text == "" || !c.wrong(t)
@@ -96,6 +98,16 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 		return m, false
 	}
 	return m, true
+}
+
+// status tells whether the first family that has the code has it as a status.
+func (f *file) status(m *Match) bool {
+	for _, id := range m.Families {
+		if status, ok := f.cat.Status(id, m.Code, codes.Printed{Symbol: m.Symbol, Text: m.Text}); ok {
+			return status
+		}
+	}
+	return false
 }
 
 // holds tells whether what the rule needs beside the match is there.

@@ -131,38 +131,41 @@ func (p *precedents) find(s *Scanner, text string, files fileSet) (q *precedent,
 
 // look makes the text's shape, and returns a hash of it.
 func (p *precedents) look(text string) (hash uint64) {
-	p.shape = p.shape[:0]
+	shape := slices.Grow(p.shape[:0], len(text)/8+1)
 	hash = uint64(len(text))
-	for i := 0; i < len(text); i += 8 {
-		w := regex.SameWord(wordAt(text, i))
-		p.shape = append(p.shape, w)
+	for ; text != ""; text = text[min(8, len(text)):] {
+		w := regex.SameWord(firstWord(text))
+		shape = append(shape, w)
 		hi, lo := bits.Mul64(hash^w, 0x9E3779B97F4A7C15)
 		hash = hi ^ lo
 	}
+	p.shape = shape
 	return hash
 }
 
-// wordAt returns the eight bytes at a place, with zeros behind the end.
-func wordAt(text string, i int) uint64 {
-	if i+8 <= len(text) {
-		return binary.LittleEndian.Uint64([]byte(text[i : i+8]))
+// firstWord returns the first eight bytes of a text that is not empty, with zeros behind its
+// end.
+func firstWord(text string) uint64 {
+	if len(text) >= 8 {
+		return binary.LittleEndian.Uint64([]byte(text[:8]))
 	}
 	var b [8]byte
-	copy(b[:], text[i:])
+	copy(b[:], text)
 	return binary.LittleEndian.Uint64(b[:])
 }
 
 // decides tells whether what was found in the precedent's text is found in another one.
 func (q *precedent) decides(text string, shape []uint64) bool {
-	if len(text) != len(q.text) || !slices.Equal(shape, q.shape) {
+	own := q.text
+	if len(text) != len(own) || !slices.Equal(shape, q.shape) {
 		return false
 	}
-	for i, m := range q.matters {
-		if (wordAt(text, 8*i)^wordAt(q.text, 8*i))&m != 0 {
-			return false
-		}
+	differs := uint64(0)
+	for _, m := range q.matters {
+		differs |= (firstWord(text) ^ firstWord(own)) & m
+		text, own = text[min(8, len(text)):], own[min(8, len(own)):]
 	}
-	return true
+	return differs == 0
 }
 
 // apply returns what is found in the reading's text, which the precedent decides.

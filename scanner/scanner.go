@@ -49,6 +49,7 @@ type Match struct {
 	Basis    []string // what proves it; empty: nothing does
 	Bare     bool     // a number without a text, or where nothing went wrong: counts only where somebody says whose it is
 	Known    bool     // the catalogue has it
+	Status   bool     // the first of Families that has the code has it as a status
 	Fields   []Field
 
 	grade string // what Confidence has said of it; "" when it was not asked

@@ -223,9 +223,9 @@ var plain = func() (t [256]bool) {
 func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	for {
-		b = slices.Grow(b, len(s)+8)
-		n := copyPlain(b[len(b):cap(b)], s)
-		b, s = b[:len(b)+n], s[n:]
+		b = slices.Grow(b, 2*len(s)+8)
+		n, end := copyPlain(b[len(b):cap(b)], s)
+		b, s = b[:len(b)+end], s[n:]
 		if s == "" {
 			return append(b, '"')
 		}
@@ -238,22 +238,40 @@ func AppendString(b []byte, s string) []byte {
 	}
 }
 
-// copyPlain copies bytes up to the first that is not plain and returns how many.
-// dst is at least eight bytes longer than s: what lies behind them is overwritten.
-func copyPlain(dst []byte, s string) (n int) {
+// copyPlain copies bytes up to the first that is not plain, quotes and backslashes
+// escaped, and returns how many, and how long they have become. dst is twice as long as s
+// and eight bytes longer: what lies behind them is overwritten.
+func copyPlain(dst []byte, s string) (n, end int) {
 	for n+8 <= len(s) {
 		w := word(s[n:])
-		binary.LittleEndian.PutUint64(dst[n:], w)
-		if m := special(w); m != 0 {
-			return n + bits.TrailingZeros64(m)/8
+		binary.LittleEndian.PutUint64(dst[end:], w)
+		m := special(w)
+		if m == 0 {
+			n, end = n+8, end+8
+			continue
 		}
-		n += 8
+		k := bits.TrailingZeros64(m) / 8
+		n, end = n+k, end+k
+		if c := s[n]; c == '"' || c == '\\' {
+			dst[end], dst[end+1] = '\\', c
+			n, end = n+1, end+2
+			continue
+		}
+		return n, end
 	}
-	for n < len(s) && plain[s[n]] {
-		dst[n] = s[n]
-		n++
+	for n < len(s) {
+		c := s[n]
+		if !plain[c] {
+			if c != '"' && c != '\\' {
+				return n, end
+			}
+			dst[end] = '\\'
+			end++
+		}
+		dst[end] = c
+		n, end = n+1, end+1
 	}
-	return n
+	return n, end
 }
 
 // word returns the first eight bytes of s, the first one lowest.

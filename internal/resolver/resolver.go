@@ -122,7 +122,7 @@ func (r *Resolver) Resolve(list []finding.Finding, s *Source, b *scanner.Block, 
 			list = append(list, list[from])
 		}
 		f := &list[len(list)-1]
-		f.Action, f.Confidence = r.action(m), confidence
+		f.Action, f.Confidence = action(m), confidence
 		r.family(f, s, m, p)
 		f.Code, f.Symbol, f.Rule = m.Code, m.Symbol, m.Rule.ID
 		f.Text = r.clean(m.Text, maxText)
@@ -217,17 +217,12 @@ func (r *Resolver) excerpt(b *scanner.Block) string {
 	return redact.Clean(s, MaxOriginal)
 }
 
-func (r *Resolver) action(m *scanner.Match) string {
-	if !m.Known {
+func action(m *scanner.Match) string {
+	switch {
+	case !m.Known:
 		return finding.Unknown
-	}
-	for _, id := range m.Families {
-		if e := r.cat.Find(id, m.Code, codes.Printed{Symbol: m.Symbol, Text: m.Text}); e != nil {
-			if e.Status {
-				return finding.Status
-			}
-			break
-		}
+	case m.Status:
+		return finding.Status
 	}
 	return finding.Error
 }
