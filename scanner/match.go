@@ -73,7 +73,7 @@ func proven(basis []string) bool {
 // match makes a Match of a candidate; ok is false when it is none: nothing
 // proves it and it does not look like the SDK's either.
 func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
-	m = Match{Group: f.src.Group, Code: c.code, Symbol: c.symbol, Text: c.text, Evidence: strings.TrimSpace(c.evidence), Basis: c.basis, Known: f.has(c.code)}
+	m = Match{Group: f.src.Group, Code: c.code, Symbol: c.symbol, Text: c.text, Evidence: strings.TrimSpace(c.evidence), Basis: c.basis}
 	if c.rule != nil {
 		m.Rule = c.rule.Rule
 	} else {
@@ -83,6 +83,8 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 		m.Inner = &Inner{Code: c.inner.code, Text: c.inner.text}
 	}
 	m.Families, m.Proved = f.order(t)
+	m.Having = f.having(m.Families, m.Code)
+	m.Known = len(m.Having) > 0
 	// A number that is a status elsewhere: in an error object, or with the text of
 	// an error, it is the error.
 	if m.Symbol == "" && (slices.Contains(c.basis, "sentence") || m.Code != "0" && c.obj >= 0 && c.text != "") {
@@ -98,6 +100,15 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 		return m, false
 	}
 	return m, true
+}
+
+// having returns those of some families that have a code.
+func (f *file) having(families []string, code string) []string {
+	lacks := func(id string) bool { return !f.cat.Has(id, code) }
+	if !slices.ContainsFunc(families, lacks) {
+		return families // as most
+	}
+	return slices.DeleteFunc(slices.Clone(families), lacks)
 }
 
 // status tells whether the first family that has the code has it as a status.

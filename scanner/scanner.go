@@ -48,7 +48,8 @@ type Match struct {
 	Inner    *Inner   // the cause inside a nested error
 	Basis    []string // what proves it; empty: nothing does
 	Bare     bool     // a number without a text, or where nothing went wrong: counts only where somebody says whose it is
-	Known    bool     // the catalogue has it
+	Having   []string // those of Families that have it in the catalogue
+	Known    bool     // one has
 	Status   bool     // the first of Families that has the code has it as a status
 	Fields   []Field
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/internal/finding"
@@ -53,6 +54,8 @@ type text struct {
 	message string
 
 	said, log, event, error piece
+	fault                   piece // event of one that is an error
+	proved                  atomic.Pointer[proof]
 	family, tail            piece   // members of im that have no language
 	im                      []piece // the others, the most needed first
 	size                    int     // bytes of JSON that an event of a short line has
@@ -195,7 +198,7 @@ func (a *Annotator) encode(f *finding.Finding) *text {
 			}
 		}))
 	}
-	blank := finding.Finding{Action: f.Action, Family: f.Family, Code: f.Code, Time: f.Time, Created: f.Created}
+	blank := finding.Finding{Action: f.Action, Family: f.Family, Code: f.Code, Time: f.Time, Created: f.Created, Confidence: f.Confidence, Basis: f.Basis, Alternatives: f.Alternatives}
 	t.size = len(a.event(nil, &blank, t, len(t.im), "")) + 512
 	return t
 }
@@ -208,11 +211,10 @@ func (a *Annotator) name(t *text, f *finding.Finding) {
 	}
 	t.said = newPiece("", func(o *object) { o.str("message", t.message) })
 	t.log = newPiece("log.", func(o *object) { o.str("level", t.level) })
-	t.event = newPiece("event.", func(o *object) {
-		if f.Family != "" {
-			o.str("code", f.Family+"/"+f.Code)
-		}
-		o.str("reference", first(e.Links))
+	t.event = newPiece("event.", func(o *object) { names(o, f, e) })
+	t.fault = newPiece("event.", func(o *object) {
+		kind(o, finding.Error)
+		names(o, f, e)
 	})
 	t.error = newPiece("error.", func(o *object) {
 		o.str("code", f.Code)
@@ -234,6 +236,49 @@ func (a *Annotator) name(t *text, f *finding.Finding) {
 		o.str("owner", e.Owner)
 		o.str("runbook", e.Runbook)
 	})
+}
+
+// names are an event's members that name its code.
+func names(o *object, f *finding.Finding, e *codes.Entry) {
+	if f.Family != "" {
+		o.str("code", f.Family+"/"+f.Code)
+	}
+	o.str("reference", first(e.Links))
+}
+
+// kind are those that say what it tells.
+func kind(o *object, action string) {
+	o.str("kind", "event")
+	o.str("action", action)
+}
+
+// A proof is what an event says of why its code is one, encoded: most events of a code
+// say the same.
+type proof struct {
+	piece
+	confidence          string
+	basis, alternatives []string
+}
+
+// proof adds why the finding's code is one.
+func (t *text) proof(o *object, f *finding.Finding) {
+	p := t.proved.Load()
+	if p == nil { // the first one's is kept
+		p = &proof{confidence: f.Confidence, basis: f.Basis, alternatives: f.Alternatives}
+		p.piece = newPiece("im.", func(o *object) { why(o, f) })
+		t.proved.Store(p)
+	}
+	if p.confidence == f.Confidence && slices.Equal(p.basis, f.Basis) && slices.Equal(p.alternatives, f.Alternatives) {
+		o.join(p.piece)
+	} else {
+		why(o, f)
+	}
+}
+
+func why(o *object, f *finding.Finding) {
+	o.str("confidence", f.Confidence)
+	o.strs("basis", f.Basis)
+	o.strs("alternatives", f.Alternatives)
 }
 
 func unknownTitle(lang string) string {

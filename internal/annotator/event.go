@@ -63,15 +63,19 @@ func (a *Annotator) fill(o *object, f *finding.Finding, t *text, parts int, orig
 	o.leave(root)
 	root = o.enter("event")
 	o.str("id", f.ID)
-	if f.Action == finding.Storm {
+	switch f.Action {
+	case finding.Error: // as most
+		o.join(t.fault)
+	case finding.Storm:
 		o.str("kind", "metric")
 		o.time("start", f.Start)
 		o.time("end", f.End)
-	} else {
-		o.str("kind", "event")
+		o.str("action", f.Action)
+		o.join(t.event)
+	default:
+		kind(o, f.Action)
+		o.join(t.event)
 	}
-	o.str("action", f.Action)
-	o.join(t.event)
 	o.time("created", f.Created)
 	o.str("original", original)
 	o.leave(root)
@@ -119,9 +123,7 @@ func (a *Annotator) im(o *object, f *finding.Finding, t *text, parts int) {
 	o.join(t.family)
 	o.only("sdk", "version", f.Fields.Get("sdk_version"))
 	o.str("app_key", strings.ReplaceAll(f.Fields.Get("app_key"), "/", "#"))
-	o.str("confidence", f.Confidence)
-	o.strs("basis", f.Basis)
-	o.strs("alternatives", f.Alternatives)
+	t.proof(o, f)
 	a.inner(o, f.Inner)
 	if f.Action == finding.Storm {
 		if f.Subjects > maxSubjects {

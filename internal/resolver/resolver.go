@@ -251,13 +251,13 @@ func (r *Resolver) family(f *finding.Finding, s *Source, m *scanner.Match, p Pro
 		basis = append(basis, "file") // the line names a family and proves nothing
 	}
 	// A family that does not have the code is not the one, if another has it.
-	if i := slices.IndexFunc(candidates, func(x string) bool { return r.cat.Has(x, m.Code) }); i > 0 && !m.Proved {
+	if i := slices.IndexFunc(candidates, func(x string) bool { return slices.Contains(m.Having, x) }); i > 0 && !m.Proved {
 		candidates = first(candidates, candidates[i])
 	}
 	f.Family, f.Basis, f.Alternatives = candidates[0], basis, nil
 	if !proved {
 		f.Alternatives = candidates[1:]
-		lacks := func(x string) bool { return m.Known && !r.cat.Has(x, m.Code) }
+		lacks := func(x string) bool { return m.Known && !slices.Contains(m.Having, x) }
 		if slices.ContainsFunc(f.Alternatives, lacks) {
 			f.Alternatives = slices.DeleteFunc(slices.Clone(f.Alternatives), lacks)
 		}
