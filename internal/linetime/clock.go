@@ -1,24 +1,28 @@
 package linetime
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
-// clockTime reads the time of day at s[i], its fraction, AM or PM, and a zone.
-func clockTime(c clock, s string, i int) (clock, bool) {
+// timeOfDay reads the time of day at s[i], its fraction, AM or PM, and a zone.
+func (c *clock) timeOfDay(s string, i int) (ok bool) {
 	half := 0
-	for h, word := range [...]string{"上午", "下午"} {
-		if strings.HasPrefix(s[i:], word) {
-			i, half = i+len(word), h+1
+	if i < len(s) && s[i] >= utf8.RuneSelf {
+		for h, word := range [...]string{"上午", "下午"} {
+			if strings.HasPrefix(s[i:], word) {
+				i, half = i+len(word), h+1
+			}
 		}
 	}
-	var ok bool
 	if c.hour, i, ok = digits(s, i, 1, 2); !ok || i >= len(s) || s[i] != ':' {
-		return c, false
+		return false
 	}
 	if c.min, i, ok = digits(s, i+1, 2, 2); !ok || i >= len(s) || s[i] != ':' {
-		return c, false
+		return false
 	}
 	if c.sec, i, ok = digits(s, i+1, 2, 2); !ok {
-		return c, false
+		return false
 	}
 	c.hasTime = true
 	c.nano, i = fraction(s, i)
@@ -35,13 +39,13 @@ func clockTime(c clock, s string, i int) (clock, bool) {
 	default:
 		c.zone, c.hasZone = zoneAt(s, i)
 	}
-	return c, true
+	return true
 }
 
 // fraction reads what stands behind the seconds, as nanoseconds. Behind a colon
 // stand milliseconds as a plain number: :81 is 81 ms.
 func fraction(s string, i int) (nano, next int) {
-	if i+1 >= len(s) || strings.IndexByte(".,:", s[i]) < 0 || !isDigit(s[i+1]) {
+	if i+1 >= len(s) || s[i] != '.' && s[i] != ',' && s[i] != ':' || !isDigit(s[i+1]) {
 		return 0, i
 	}
 	j := i + 1
@@ -68,11 +72,13 @@ func fraction(s string, i int) (nano, next int) {
 // zoneAt reads Z, UTC, GMT, +08:00, +0800 or +08.
 func zoneAt(s string, i int) (seconds int, ok bool) {
 	rest := s[i:]
-	for _, name := range []string{"Z", "UTC", "GMT"} {
-		if strings.HasPrefix(rest, name) {
-			rest = rest[len(name):]
-			ok = true
-			break
+	if rest != "" && rest[0] >= 'A' {
+		for _, name := range [...]string{"Z", "UTC", "GMT"} {
+			if strings.HasPrefix(rest, name) {
+				rest = rest[len(name):]
+				ok = true
+				break
+			}
 		}
 	}
 	if rest == "" || rest[0] != '+' && rest[0] != '-' {
@@ -139,7 +145,7 @@ func digits(s string, i, least, most int) (n, next int, ok bool) {
 const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 func monthAt(s string, i int) (month, next int) {
-	if i+3 > len(s) {
+	if i+3 > len(s) || s[i] < 'A' || s[i] > 'S' {
 		return 0, i
 	}
 	if k := strings.Index(months, s[i:i+3]); k >= 0 && k%3 == 0 {

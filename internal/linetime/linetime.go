@@ -109,8 +109,10 @@ func find(line string) (clock, bool) {
 	if first, _, cut := strings.Cut(head, "\n"); cut {
 		head = first
 	}
-	if c, ok := epochAt(head, 0, true); ok {
-		return c, true
+	if head != "" && isDigit(head[0]) {
+		if c, ok := epochAt(head, 0, true); ok {
+			return c, true
+		}
 	}
 	for i := range len(head) {
 		if c := head[i]; !isDigit(c) && (c < 'A' || c > 'Z') {
@@ -137,11 +139,15 @@ func findJSON(line string) (clock, bool) {
 		if !ok {
 			continue
 		}
-		rest = strings.TrimLeft(rest, " :")
+		for rest != "" && (rest[0] == ':' || rest[0] == ' ') {
+			rest = rest[1:]
+		}
 		if c, ok := epochAt(rest, 0, false); ok {
 			return c, true
 		}
-		rest = strings.TrimLeft(rest, `"{$date :`)
+		for rest != "" && strings.IndexByte(`"{$date :`, rest[0]) >= 0 {
+			rest = rest[1:]
+		}
 		if c, ok := epochAt(rest, 0, false); ok {
 			return c, true
 		}
@@ -191,11 +197,12 @@ func numbered(s string, i int) (clock, bool) {
 			return t, true
 		}
 		return klogOrLogcat(s, i)
-	case isDigit(c):
-		if t, ok := yearFirst(s, i); ok {
-			return t, true
+	case isDigit(c) && i+4 < len(s) && isDigit(s[i+3]):
+		if c := s[i+4]; c == ' ' {
+			return klogOrLogcat(s, i)
+		} else if c == '-' || c == '/' || c == '.' {
+			return yearFirst(s, i)
 		}
-		return klogOrLogcat(s, i)
 	}
 	return clock{}, false
 }
@@ -224,7 +231,8 @@ func yearFirst(s string, i int) (c clock, ok bool) {
 	if j >= len(s) || s[j] != 'T' && s[j] != ' ' && s[j] != '_' {
 		return c, false
 	}
-	return clockTime(c, s, j+1)
+	ok = c.timeOfDay(s, j+1)
+	return c, ok
 }
 
 // accessLog reads 20/Nov/2026:10:11:12 +0800, also with a space before the time.
@@ -239,7 +247,8 @@ func accessLog(s string, i int) (c clock, ok bool) {
 	if c.year, j, ok = digits(s, j+1, 4, 4); !ok || j >= len(s) || s[j] != ':' && s[j] != ' ' {
 		return c, false
 	}
-	return clockTime(c, s, j+1)
+	ok = c.timeOfDay(s, j+1)
+	return c, ok
 }
 
 // monthFirst reads what a browser's toLocaleString writes: 11/23/2026, 1:14:03 AM.
@@ -260,7 +269,8 @@ func monthFirst(s string, i int) (c clock, ok bool) {
 	if j >= len(s) || s[j] != ' ' {
 		return c, false
 	}
-	return clockTime(c, s, j+1)
+	ok = c.timeOfDay(s, j+1)
+	return c, ok
 }
 
 // klogOrLogcat reads 11-20 10:11:12.345 (logcat) and 1120 10:11:12.345678 (klog).
@@ -278,12 +288,16 @@ func klogOrLogcat(s string, i int) (c clock, ok bool) {
 	if c.month < 1 || c.month > 12 {
 		return c, false
 	}
-	return clockTime(c, s, j+1)
+	ok = c.timeOfDay(s, j+1)
+	return c, ok
 }
 
 // timeOnly reads 10:11:12 with a fraction behind a dot, a comma or, as the IM
 // SDKs write it, a colon and milliseconds without leading zeros.
-func timeOnly(s string, i int) (clock, bool) { return clockTime(clock{}, s, i) }
+func timeOnly(s string, i int) (c clock, ok bool) {
+	ok = c.timeOfDay(s, i)
+	return c, ok
+}
 
 // named reads Nov 20 10:11:12, also after a weekday and with a year behind.
 func named(s string, i int) (c clock, ok bool) {
@@ -300,10 +314,10 @@ func named(s string, i int) (c clock, ok bool) {
 	}
 	if y, k, ok := digits(s, j+1, 4, 4); ok && k < len(s) && s[k] == ' ' { // Date.toString
 		c.year = y
-		return clockTime(c, s, k+1)
+		ok = c.timeOfDay(s, k+1)
+		return c, ok
 	}
-	c, ok = clockTime(c, s, j+1)
-	if !ok {
+	if !c.timeOfDay(s, j+1) {
 		return c, false
 	}
 	if _, rest, found := strings.Cut(s[j+1:], " "); found && !c.hasZone {
