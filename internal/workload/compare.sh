@@ -75,7 +75,7 @@ for _ in 1 2 3; do
   command -v rsyslogd >/dev/null && run "rsyslog-one-regex" tenth rsyslog
 done
 
-rg --version | head -n 1
+rg --version | sed -n 1p
 echo "patterns given to rg: $(wc -l <"$dir/patterns"), by go run ./internal/workload/patterns; sha256 $(sha256sum "$dir/patterns" | cut -c1-16)"
 median() { sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
 printf '%-20s %6s %8s %8s %8s %10s %8s\n' program hits CPU wall MB/CPUs lines/CPUs 'rg = 1'
