@@ -83,8 +83,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	// A daemon's memory is worth more than the little time that collecting it takes.
-	debug.SetGCPercent(50)
+	collectFor(leastGarbage)
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	hup, usr1 := make(chan os.Signal, 1), make(chan os.Signal, 1)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/imwatch/imwatch/internal/finding"
@@ -133,12 +134,15 @@ func (r *Running) Undecided() map[string]Undecided {
 	return out
 }
 
+const mostUsual = 1024 // findings for which there is room from the beginning
+
 type runner struct {
 	o       RunOptions
 	st      *store.Store
 	sources map[string]*resolver.Source
 	wait    sync.WaitGroup // for who tells that all is ready
 	storing sync.Map       // generations whose findings wait for room in the store
+	usual   atomic.Int64   // findings of the last chunk that had some
 
 	mu        sync.Mutex
 	undecided map[string]*Undecided // by source
@@ -173,8 +177,14 @@ func (x *runner) chunk(ctx context.Context, c *tailer.Chunk) (consumed int, err 
 		}
 		at := resolver.Place{Path: c.Path, Offset: c.Offset + int64(b.Start), Line: int(line), Truncated: c.Truncated, Read: now,
 			Partial: c.Partial && b.End == len(c.Data), Origin: x.st.HostID() + c.Generation}
-		found = append(found, x.block(src, b, proven, at)...)
+		if found == nil {
+			found = make([]finding.Finding, 0, max(x.usual.Load(), int64(len(b.Matches))))
+		}
+		found = x.block(found, src, b, proven, at)
 	})
+	if len(found) > 0 {
+		x.usual.Store(int64(min(len(found), mostUsual)))
+	}
 	if c.Final {
 		consumed = len(c.Data)
 	}
@@ -197,8 +207,8 @@ func (x *runner) chunk(ctx context.Context, c *tailer.Chunk) (consumed int, err 
 	return consumed, nil
 }
 
-// block resolves one block: findings that count, candidates that are told.
-func (x *runner) block(src *resolver.Source, b *scanner.Block, proven resolver.Proven, at resolver.Place) []finding.Finding {
+// block resolves one block: it appends findings that count, and tells of candidates.
+func (x *runner) block(list []finding.Finding, src *resolver.Source, b *scanner.Block, proven resolver.Proven, at resolver.Place) []finding.Finding {
 	for i := range b.Matches {
 		proven.Learn(&b.Matches[i])
 	}
@@ -211,10 +221,11 @@ func (x *runner) block(src *resolver.Source, b *scanner.Block, proven resolver.P
 			x.undecide(src.Name, m, at)
 		}
 	}
-	list := x.o.Resolver.Resolve(nil, src, b, proven, at)
-	counts := list[:0]
-	for i := range list {
-		f := &list[i]
+	from := len(list)
+	list = x.o.Resolver.Resolve(list, src, b, proven, at)
+	counts := list[:from]
+	for i := range list[from:] {
+		f := &list[from+i]
 		x.o.Metrics.Seen(f)
 		if f.Action == finding.Status && !src.Statuses || x.o.Muted != nil && x.o.Muted(f) {
 			continue

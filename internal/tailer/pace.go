@@ -17,18 +17,20 @@ const (
 	dense      = 8 << 10                // bytes
 	floodRest  = 250 * time.Millisecond // and one with very much so long: what a turn costs beside reading is saved
 	flood      = 64 << 10               // bytes
+	mostRest   = time.Second            // and one that is written so fast that this costs as much as reading it
+	torrent    = 512 << 10              // bytes
 	freeTurns  = 5                      // in a row need no rest, nor as many a second as
 	freeRate   = 20
 
 	// A hint about a file that rests says that they come thick. Then they are left to
 	// the kernel for a while, which makes one of those that are alike, and then taken
-	// together; twice as long each time, and at last until the file has rested, unless
-	// so many have come that its queue may run over till then; one that says something
-	// new begins anew.
+	// together; twice as long each time, and at last until the file has rested, or nearly
+	// as long, unless so many have come that its queue may run over till then; one that
+	// says something new begins anew.
 	leastDeaf  = 5 * time.Millisecond
 	mostPause  = 40 * time.Millisecond
-	mostDeaf   = floodRest
-	manyHints  = 100 // that came during a pause, of the 16,384 that there is room for
+	mostDeaf   = mostRest / 2 // so long a line in a quiet file may wait
+	manyHints  = 100          // that came during a pause, of the 16,384 that there is room for
 	leastPause = 5 * time.Millisecond
 )
 
@@ -62,6 +64,8 @@ func (p *pace) turned(g *generation, began time.Time, n int64) {
 	g.turns = max(0, g.turns-freeRate*now.Sub(g.lastTurn).Seconds()) + 1
 	g.lastTurn = now
 	switch {
+	case n >= torrent:
+		g.rest = now.Add(mostRest)
 	case n >= flood:
 		g.rest = now.Add(floodRest)
 	case n >= dense:
@@ -102,6 +106,9 @@ func (p *pace) deafen(g *generation) {
 	p.deaf = now.Add(p.pause)
 	if p.pause == mostPause && g.rest.After(p.deaf) {
 		p.deaf = g.rest // both end at once
+		if most := now.Add(mostDeaf); most.Before(p.deaf) {
+			p.deaf = most
+		}
 	}
 	p.wake(p.deaf)
 }
