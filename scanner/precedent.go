@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/imwatch/imwatch/scanner/regex"
@@ -18,8 +19,6 @@ const (
 	maxShape    = regex.MostDigits // bytes of a text
 	manyShapes  = 1024             // of what is kept
 	shapesAlike = 8                // places that a text may stand at
-	escapeReach = 6                // bytes behind a sign that begins an escape
-	colourReach = 2                // and behind one that may begin a colour
 )
 
 // A form says how a text was made of the reading's.
@@ -49,7 +48,7 @@ type precedent struct {
 	matters  []uint64 // bits in which a text must be the same
 	matches  []Match
 	captures []capture
-	inPlain  bool // captures stand in the reading's plain text
+	inPlain  int  // where captures stand: 0 for the text, else the length of its plain text
 	alone    bool // so was its block
 }
 
@@ -59,21 +58,21 @@ type lesson struct {
 	hopeless bool         // nobody knows which of its digits matter
 	digits   regex.Digits // that do
 	captures []capture
-	inPlain  bool // they stand in the reading's plain text
-	found    int  // files that found something
+	inPlain  int // where they stand: 0 for the text, else the length of its plain text
+	found    int // files that found something
 }
 
 // judge is the scanner's, by a precedent if there is one. The reading is of a block.
 func (p *precedents) judge(s *Scanner, r *reading, b *block, files fileSet) []Match {
 	if b.precedent != nil {
-		return b.precedent.apply(r)
+		return b.precedent.apply(s, r)
 	}
 	if p == nil || len(r.text) > maxShape {
 		return s.judge(r, files)
 	}
 	q, hash := p.find(s, r.text, files)
 	if q != nil {
-		return q.apply(r)
+		return q.apply(s, r)
 	}
 	at := int(hash % manyShapes)
 	if p.once[at] != hash {
@@ -169,14 +168,17 @@ func (q *precedent) decides(text string, shape []uint64) bool {
 }
 
 // apply returns what is found in the reading's text, which the precedent decides.
-func (q *precedent) apply(r *reading) []Match {
+func (q *precedent) apply(s *Scanner, r *reading) []Match {
 	if len(q.matches) == 0 {
 		return nil
 	}
-	list, text := slices.Clone(q.matches), r.text
-	if q.inPlain {
-		text = r.plain()
+	text := r.text
+	if q.inPlain > 0 {
+		if text = r.plain(); len(text) != q.inPlain {
+			return s.judge(r, q.files) // nothing that is known makes it so
+		}
 	}
+	list := slices.Clone(q.matches)
 	fill(list, q.captures, text)
 	return list
 }
@@ -234,9 +236,9 @@ func (r *reading) learned(fields []capture, in form) {
 	if !r.learns {
 		return
 	}
-	r.captures, r.inPlain = fields, len(fields) > 0 && in != asIs
-	if in == decoded && r.inPlain {
-		r.inPlain = !r.encoded(fields)
+	r.captures, r.inPlain = fields, 0
+	if len(fields) > 0 && in != asIs && !(in == decoded && r.encoded(fields)) {
+		r.inPlain = len(r.plain())
 	}
 	if r.found++; r.found > 1 {
 		r.hopeless = true // whose fields are whose?
@@ -267,16 +269,11 @@ func (r *reading) precedent(list []Match) *precedent {
 	for i := range q.matches {
 		q.matches[i].grade = q.matches[i].Confidence()
 	}
-	upTo := 0 // which digits may belong to an escape or a colour
+	run := false // behind a sign that begins an escape, perhaps of an escape, or a colour
 	for i := range len(q.text) {
 		c := q.text[i]
-		switch c {
-		case '%', '\\', '#':
-			upTo = i + escapeReach
-		case '[':
-			upTo = max(upTo, i+colourReach)
-		}
-		if !isDigit(c) || r.digits.Has(i) || i <= upTo {
+		run = strings.IndexByte(`%\#[`, c) >= 0 || run && isWordByte(c)
+		if !isDigit(c) || run || r.digits.Has(i) {
 			q.matters[i/8] |= 0xFF << (i % 8 * 8)
 		}
 	}

@@ -178,9 +178,9 @@ rules:
 		s, _ := New(set, codes.Embedded()) // the rules' examples are not the point
 		var p precedents
 		decided := 0
-		for _, a := range parts {
-			for _, b := range append(parts, "") {
-				for _, text := range []string{a + " " + b, b + a} {
+		for i, a := range parts {
+			for k, b := range append(parts, "") {
+				for _, text := range [][]string{{a + " " + b}, {b + a}}[(i+k)%2] {
 					decided += judged(t, s, &p, text, append(oneOther(text), some(r, text, 2)...)...)
 				}
 			}
@@ -216,6 +216,36 @@ func TestSameWord(t *testing.T) {
 		if got := string(regex.Same(text)); got != want {
 			t.Errorf("%q: %q", text, got)
 		}
+	}
+}
+
+// TestPrecedentEscapes: digits that belong to an escape, or to an escape of an escape, make
+// another text of what stands behind them.
+func TestPrecedentEscapes(t *testing.T) {
+	s := builtIn(t)
+	r := rand.New(rand.NewPCG(5, 5))
+	texts := []string{`WEBIM_CONNCTION_USER_LOGIN_ANOTHER_DEVICE \u002523 uid=77`, `WEBIM_CONNCTION_USER_LOGIN_ANOTHER_DEVICE \u002522 uid=77`, `{%5Cu0027type%5Cu0027:206}`,
+		`{%255Cx27type%255Cx27:206}`, `{type%252525252A206}`, `{type%252525253A206}`, `{type:\u005b38m206,\x22a}`, `{&%25252335;type&%25252335;:206}`, `{"type":206,"message":"login failed","msg":"\u005b38m x"}`}
+	parts := []string{"type", "206", ":", "{", "}", `"`, `\"`, "%22", "%3A", "%253A", `\u0022`, `\u003a`, `\x22`, "%5Cu0022", "%255Cx22", "&#34;", "&%2334;", `""`, "[0m", "[39m", `\u005b39m`, "%5B0m", "\x1b[31m", "%1b[0m", "uid=77", "%2", "5", "+", " ",
+		"the user is already logged on another device", "message", ",", "WEBIM_CONNCTION_USER_LOGIN_ANOTHER_DEVICE"}
+	for range 300 {
+		text := ""
+		for range 3 + r.IntN(9) {
+			text += parts[r.IntN(len(parts))]
+		}
+		texts = append(texts, text)
+	}
+	var p precedents
+	for _, text := range texts {
+		judged(t, s, &p, text, append(oneOther(text), some(r, text, 2)...)...)
+		var data strings.Builder
+		for range 4 {
+			data.WriteString(text + "\n")
+		}
+		for _, like := range some(r, text, 4) {
+			data.WriteString(like + "\n")
+		}
+		check(t, s, []byte(data.String()), r)
 	}
 }
 

@@ -69,26 +69,28 @@ func agree(t *testing.T, s *Scanner, data []byte, seed uint64) {
 	if len(data) == 0 || data[len(data)-1] != '\n' {
 		data = append(data, '\n')
 	}
-	prefilter := filter{candidates: s.candidates, files: filesIn, barren: s.barren}
 	r := rand.New(rand.NewPCG(seed, 1))
-	check := func(data []byte) {
-		t.Helper()
-		whole := func() int { return len(data) }
-		want := found(s, data, everything, whole)
-		if got := found(s, data, prefilter, whole); got != want {
-			t.Fatalf("the prefilter changes what is found:\n%s\nwithout it:\n%s\ndata %q", got, want, data)
-		}
-		if got := found(s, data, prefilter, func() int { return r.IntN(200) }); got != want {
-			t.Fatalf("pieces (seed %d) change what is found:\n%s\nwhole:\n%s\ndata %q", seed, got, want, data)
-		}
-	}
-	check(data)
+	check(t, s, data, r)
 	if len(data) < maxShape { // so that precedents decide
 		like := slices.Concat(data, data)
 		for range 2 {
 			like = append(like, others(r, string(data))...)
 		}
-		check(like)
+		check(t, s, like, r)
+	}
+}
+
+// check holds a scan of data, whole and in pieces, against all rules on every line.
+func check(t *testing.T, s *Scanner, data []byte, r *rand.Rand) {
+	t.Helper()
+	prefilter := filter{candidates: s.candidates, files: filesIn, barren: s.barren}
+	whole := func() int { return len(data) }
+	want := found(s, data, everything, whole)
+	if got := found(s, data, prefilter, whole); got != want {
+		t.Fatalf("the prefilter changes what is found:\n%s\nwithout it:\n%s\ndata %q", got, want, data)
+	}
+	if got := found(s, data, prefilter, func() int { return r.IntN(200) }); got != want {
+		t.Fatalf("pieces change what is found:\n%s\nwhole:\n%s\ndata %q", got, want, data)
 	}
 }
 
