@@ -59,12 +59,12 @@ func (b *block) text() string {
 // next chunk.
 type blocks struct {
 	data   []byte
-	done   places   // starts of lines that already belong to a block
+	done   starts   // starts of lines that already belong to a block
 	lines  [][2]int // starts and ends of those that must be looked at
 	fits   []fit
 	found  []block
-	memory []line // of blocks
-	precedents
+	room   []line // of blocks
+	memory memory
 }
 
 var blocksPool = sync.Pool{New: func() any { return new(blocks) }}
@@ -79,15 +79,15 @@ func begin(data []byte) *blocks {
 func (c *blocks) end() {
 	c.data = nil
 	clear(c.found)
-	clear(c.memory)
-	c.done, c.lines, c.fits, c.found, c.memory = c.done[:0], c.lines[:0], c.fits[:0], c.found[:0], c.memory[:0]
+	clear(c.room)
+	c.done, c.lines, c.fits, c.found, c.room = c.done[:0], c.lines[:0], c.fits[:0], c.found[:0], c.room[:0]
 	blocksPool.Put(c)
 }
 
-// places are in order, and most are added so.
-type places []int
+// starts are places in order, and most are added so.
+type starts []int
 
-func (p places) has(at int) bool {
+func (p starts) has(at int) bool {
 	if len(p) == 0 || at > p[len(p)-1] {
 		return false
 	}
@@ -95,7 +95,7 @@ func (p places) has(at int) bool {
 	return ok
 }
 
-func (p *places) add(at int) {
+func (p *starts) add(at int) {
 	if len(*p) == 0 || at > (*p)[len(*p)-1] {
 		*p = append(*p, at)
 	} else if i, ok := slices.BinarySearch(*p, at); !ok {
@@ -103,19 +103,19 @@ func (p *places) add(at int) {
 	}
 }
 
-// alone returns the lines of a block that has one, so far.
-func (c *blocks) alone(l line) []line {
-	n := len(c.memory)
-	if n == cap(c.memory) {
-		n, c.memory = 0, make([]line, 0, min(max(16, 2*n), 1024))
+// single returns the lines of a block that has one, so far.
+func (c *blocks) single(l line) []line {
+	n := len(c.room)
+	if n == cap(c.room) {
+		n, c.room = 0, make([]line, 0, min(max(16, 2*n), 1024))
 	}
-	c.memory = append(c.memory, l)
-	return c.memory[n : n+1 : n+1]
+	c.room = append(c.room, l)
+	return c.room[n : n+1 : n+1]
 }
 
 // around returns the block that the line at data[hit] belongs to.
 func (c *blocks) around(hit int) block {
-	b := block{lines: c.alone(lineAt(c.data, hit))}
+	b := block{lines: c.single(lineAt(c.data, hit))}
 	c.partsBefore(&b)
 	if !b.lines[0].fresh() {
 		c.opener(&b)

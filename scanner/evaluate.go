@@ -14,7 +14,7 @@ const (
 
 // evaluate runs the rules of some files over a block; nil when none of them
 // matches.
-func (s *Scanner) evaluate(p *precedents, b *block, files fileSet) *Block {
+func (s *Scanner) evaluate(p *memory, b *block, files fileSet) *Block {
 	r := readings.Get().(*reading)
 	defer r.close()
 	r.text = b.text()

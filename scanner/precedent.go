@@ -16,9 +16,9 @@ import (
 // differs in other digits only is judged alike, its fields taken from the same places.
 
 const (
-	maxShape    = regex.MostDigits // bytes of a text
-	manyShapes  = 1024             // of what is kept
-	shapesAlike = 8                // places that a text may stand at
+	maxShape   = regex.MostDigits // bytes of a text
+	precedents = 1024             // that are kept, for each processor: 1 MiB, or 3 where all texts are as long as can be
+	places     = 8                // of these a precedent may stand at, by its hash
 )
 
 // A form says how a text was made of the reading's.
@@ -31,10 +31,10 @@ const (
 	otherwise      // so that nobody knows what stands where
 )
 
-// Precedents are texts and what was found in them. They belong to one scanner.
-type precedents struct {
+// A memory is precedents of one scanner. A nil one has none and takes none in.
+type memory struct {
 	of    *Scanner
-	once  []uint64 // shapes that have been met, and are not kept
+	once  []uint64 // hashes of texts that have been met once, and are not kept yet
 	list  []*precedent
 	shape []uint64 // of the text at hand
 	turn  int
@@ -44,8 +44,7 @@ type precedent struct {
 	hash     uint64
 	files    fileSet
 	text     string
-	shape    []uint64 // the text, eight bytes a word, with the same digit in place of each
-	matters  []uint64 // bits in which a text must be the same
+	matters  []uint64 // bits of it, eight bytes a word, in which a text must be the same
 	matches  []Match
 	captures []capture
 	inPlain  int  // where captures stand: 0 for the text, else the length of its plain text
@@ -59,69 +58,69 @@ type lesson struct {
 	digits   regex.Digits // that do
 	captures []capture
 	inPlain  int // where they stand: 0 for the text, else the length of its plain text
-	found    int // files that found something
+	files    int // that found something
 }
 
 // judge is the scanner's, by a precedent if there is one. The reading is of a block.
-func (p *precedents) judge(s *Scanner, r *reading, b *block, files fileSet) []Match {
+func (m *memory) judge(s *Scanner, r *reading, b *block, files fileSet) []Match {
 	if b.precedent != nil {
 		return b.precedent.apply(s, r)
 	}
-	if p == nil || len(r.text) > maxShape {
+	if m == nil || len(r.text) > maxShape {
 		return s.judge(r, files)
 	}
-	q, hash := p.find(s, r.text, files)
+	q, hash := m.find(s, r.text, files)
 	if q != nil {
 		return q.apply(s, r)
 	}
-	at := int(hash % manyShapes)
-	if p.once[at] != hash {
-		p.once[at] = hash
+	at := int(hash % precedents)
+	if m.once[at] != hash {
+		m.once[at] = hash
 		return s.judge(r, files)
 	}
-	p.once[at] = 0
+	m.once[at] = 0
 	r.learns = true
 	list := s.judge(r, files)
 	if !r.hopeless {
 		q := r.precedent(list)
-		q.hash, q.files, q.shape, q.alone = hash, files, slices.Clone(p.shape), b.alone()
-		p.keep(q, at)
+		q.hash, q.files, q.alone = hash, files, b.alone()
+		m.keep(q, at)
 	}
 	return list
 }
 
 // keep takes a precedent in, at a place for its shape that is free, or in the stead of
 // another one.
-func (p *precedents) keep(q *precedent, at int) {
-	for i := range shapesAlike {
-		if place := &p.list[(at+i)%manyShapes]; *place == nil {
+func (m *memory) keep(q *precedent, at int) {
+	for i := range places {
+		if place := &m.list[(at+i)%precedents]; *place == nil {
 			*place = q
 			return
 		}
 	}
-	p.turn++
-	p.list[(at+p.turn%shapesAlike)%manyShapes] = q
+	m.turn++
+	m.list[(at+m.turn%places)%precedents] = q
 }
 
 // ofLine returns the precedent that decides the text of a line, or nil.
-func (p *precedents) ofLine(s *Scanner, line []byte, files fileSet) *precedent {
+func (m *memory) ofLine(s *Scanner, line []byte, files fileSet) *precedent {
 	line = withoutEnd(line)
-	if p == nil || len(line) == 0 || len(line) > maxShape {
+	if m == nil || len(line) == 0 || len(line) > maxShape {
 		return nil
 	}
-	q, _ := p.find(s, unsafe.String(&line[0], len(line)), files) // only what is kept is copied
+	q, _ := m.find(s, unsafe.String(&line[0], len(line)), files) // only what is kept is copied
 	return q
 }
 
 // find returns the precedent that decides a text, or nil, and the hash of its shape.
-func (p *precedents) find(s *Scanner, text string, files fileSet) (q *precedent, hash uint64) {
-	if p.of != s {
-		*p = precedents{of: s, once: make([]uint64, manyShapes), list: make([]*precedent, manyShapes)}
+func (m *memory) find(s *Scanner, text string, files fileSet) (q *precedent, hash uint64) {
+	if m.of != s {
+		*m = memory{of: s, once: make([]uint64, precedents), list: make([]*precedent, precedents)}
 	}
-	hash = p.look(text) ^ uint64(files)
-	at := int(hash % manyShapes)
-	for i := range shapesAlike {
-		if q := p.list[(at+i)%manyShapes]; q != nil && q.hash == hash && q.files == files && q.decides(text, p.shape) {
+	hash = m.look(text) ^ uint64(files)
+	at := int(hash % precedents)
+	for i := range places {
+		if q := m.list[(at+i)%precedents]; q != nil && q.hash == hash && q.files == files && q.decides(text, m.shape) {
 			return q, hash
 		}
 	}
@@ -129,8 +128,8 @@ func (p *precedents) find(s *Scanner, text string, files fileSet) (q *precedent,
 }
 
 // look makes the text's shape, and returns a hash of it.
-func (p *precedents) look(text string) (hash uint64) {
-	shape := slices.Grow(p.shape[:0], len(text)/8+1)
+func (m *memory) look(text string) (hash uint64) {
+	shape := slices.Grow(m.shape[:0], len(text)/8+1)
 	hash = uint64(len(text))
 	for ; text != ""; text = text[min(8, len(text)):] {
 		w := regex.SameWord(firstWord(text))
@@ -138,7 +137,7 @@ func (p *precedents) look(text string) (hash uint64) {
 		hi, lo := bits.Mul64(hash^w, 0x9E3779B97F4A7C15)
 		hash = hi ^ lo
 	}
-	p.shape = shape
+	m.shape = shape
 	return hash
 }
 
@@ -153,15 +152,17 @@ func firstWord(text string) uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// decides tells whether what was found in the precedent's text is found in another one.
+// decides tells whether what was found in the precedent's text is found in another one,
+// of such a shape.
 func (q *precedent) decides(text string, shape []uint64) bool {
 	own := q.text
-	if len(text) != len(own) || !slices.Equal(shape, q.shape) {
+	if len(text) != len(own) {
 		return false
 	}
 	differs := uint64(0)
-	for _, m := range q.matters {
-		differs |= (firstWord(text) ^ firstWord(own)) & m
+	for i, bits := range q.matters {
+		word := firstWord(own)
+		differs |= (firstWord(text)^word)&bits | shape[i] ^ regex.SameWord(word)
 		text, own = text[min(8, len(text)):], own[min(8, len(own)):]
 	}
 	return differs == 0
@@ -240,7 +241,7 @@ func (r *reading) learned(fields []capture, in form) {
 	if len(fields) > 0 && in != asIs && !(in == decoded && r.encoded(fields)) {
 		r.inPlain = len(r.plain())
 	}
-	if r.found++; r.found > 1 {
+	if r.files++; r.files > 1 {
 		r.hopeless = true // whose fields are whose?
 	}
 }
@@ -273,7 +274,7 @@ func (r *reading) precedent(list []Match) *precedent {
 	for i := range len(q.text) {
 		c := q.text[i]
 		run = strings.IndexByte(`%\#[`, c) >= 0 || run && isWordByte(c)
-		if !isDigit(c) || run || r.digits.Has(i) {
+		if isDigit(c) && (run || r.digits.Has(i)) {
 			q.matters[i/8] |= 0xFF << (i % 8 * 8)
 		}
 	}

@@ -33,7 +33,7 @@ func others(r *rand.Rand, text string) string {
 
 // judged holds what precedents say of a text and of some that are like it against what is
 // found without them, and returns how many texts a precedent decided.
-func judged(t *testing.T, s *Scanner, p *precedents, text string, likes ...string) (decided int) {
+func judged(t *testing.T, s *Scanner, p *memory, text string, likes ...string) (decided int) {
 	t.Helper()
 	if text == "" || len(text) > maxShape {
 		return 0
@@ -108,7 +108,7 @@ func TestPrecedents(t *testing.T) {
 		texts = append(texts, strings.Split(string(data), "\n")...)
 	}
 	r := rand.New(rand.NewPCG(7, 7))
-	var p precedents
+	var p memory
 	decided := 0
 	for _, text := range texts {
 		line := "2026-11-20 08:39:57,592 ERROR [exec-8] c.e.chat.Bridge - user=u56628 " + text
@@ -176,7 +176,7 @@ rules:
 			set.Files = append(set.Files, file)
 		}
 		s, _ := New(set, codes.Embedded()) // the rules' examples are not the point
-		var p precedents
+		var p memory
 		decided := 0
 		for i, a := range parts {
 			for k, b := range append(parts, "") {
@@ -200,7 +200,7 @@ func FuzzPrecedents(f *testing.F) {
 	}
 	s := builtIn(f)
 	f.Fuzz(func(t *testing.T, text string, seed uint64) {
-		var p precedents
+		var p memory
 		judged(t, s, &p, text, some(rand.New(rand.NewPCG(seed, 1)), text, 9)...)
 	})
 }
@@ -235,7 +235,7 @@ func TestPrecedentEscapes(t *testing.T) {
 		}
 		texts = append(texts, text)
 	}
-	var p precedents
+	var p memory
 	for _, text := range texts {
 		judged(t, s, &p, text, append(oneOther(text), some(r, text, 2)...)...)
 		var data strings.Builder

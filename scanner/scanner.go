@@ -178,7 +178,7 @@ type filter struct {
 	// barren tells whether the rules of some files find nothing in a line, which is a
 	// record of its own.
 	barren func(line []byte, files fileSet) bool
-	anew   bool // precedents decide nothing
+	anew   bool // precedents decide nothing: for tests
 }
 
 // scan is Scan with the prefilter as a parameter, so that a test can hold it
@@ -186,7 +186,7 @@ type filter struct {
 func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) int {
 	c := begin(data)
 	defer c.end()
-	p := &c.precedents
+	p := &c.memory
 	if need.anew {
 		p = nil
 	}
@@ -213,8 +213,12 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 		if b.end() > hold {
 			continue
 		}
-		files := allFiles // of a precedent nobody asks; else an anchor may have been split
-		if b.precedent == nil && !b.split() {
+		var files fileSet
+		switch {
+		case b.precedent != nil: // which has its own
+		case b.split():
+			files = allFiles // an anchor may have been, too
+		default:
 			files = need.files(c.fits, b.start(), b.end())
 		}
 		if out := s.evaluate(p, b, files); out != nil {
@@ -228,7 +232,7 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 // been one alone.
 func (c *blocks) take(q *precedent, start, end int) (b block) {
 	if q != nil && q.alone {
-		b = block{lines: c.alone(line{start: start, end: end, text: string(withoutEnd(c.data[start:end]))}), precedent: q}
+		b = block{lines: c.single(line{start: start, end: end, text: string(withoutEnd(c.data[start:end]))}), precedent: q}
 	} else {
 		b = c.around(start)
 	}

@@ -41,9 +41,9 @@ func found(s *Scanner, data []byte, need filter, sizes func() int) string {
 	var out strings.Builder
 	base := 0
 	emit := func(b *Block) {
-		fmt.Fprintf(&out, "%d-%d %q", base+b.Start, base+b.End, b.Text)
+		fmt.Fprintf(&out, "%d-%d %q %s %v %v", base+b.Start, base+b.End, b.Text, b.When, b.Decoded, b.Partial)
 		for _, m := range b.Matches {
-			fmt.Fprintf(&out, " [%s %s %s %q %v %v %v %v]", m.Rule.ID, m.Code, m.Symbol, m.Text, m.Inner, m.Basis, m.Families, m.Fields)
+			fmt.Fprintf(&out, " [%s %s %s %q %v %v %v %v %q %v %v %v %v]", m.Rule.ID, m.Code, m.Symbol, m.Text, m.Inner, m.Basis, m.Families, m.Fields, m.Evidence, m.Bare, m.Having, m.Known, m.Status)
 		}
 		out.WriteByte('\n')
 	}

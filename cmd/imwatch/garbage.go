@@ -9,35 +9,38 @@ import (
 	"runtime/metrics"
 )
 
-// A daemon's memory is worth more than the little time that collecting it takes: much of
-// what it has is kept for each file. But it collects for leastGarbage at once.
+// A daemon's memory is worth more than the little time that collecting it takes, for much
+// of what it has is kept for each file. But the collector waits for at least leastGarbage.
 const (
-	leastGarbage   = 8 << 20 // bytes
-	garbagePercent = 50      // of what is in use, where that is more
+	leastGarbage = 8 << 20 // bytes
+	leastPercent = 50      // of what is in use
+	mostPercent  = 200     // with which the runtime lets a heap grow to 8 MiB, however little is in use
 )
 
-// collectFor makes the collector wait for so much garbage. It looks again after each
-// collection: what is in use grows with the files. The environment stands above it.
-func collectFor(least uint64) {
+// collectByUse sets the collector's percentage by what is in use, after each
+// collection anew. The environment stands above it.
+func collectByUse() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
 	percent := 0
-	var look func(*[16]byte)
-	look = func(*[16]byte) {
-		if now := percentFor(least, live()); now != percent {
+	type dead struct{ _ *byte } // with a pointer: else the runtime may put it beside what lives
+	var look func(*dead)
+	look = func(*dead) {
+		if now := percentFor(live()); now != percent {
 			percent = now
 			debug.SetGCPercent(now)
 		}
-		runtime.SetFinalizer(new([16]byte), look) // which the next collection finds
+		runtime.SetFinalizer(new(dead), look) // the next collection finds it
 	}
 	look(nil)
 }
 
-// percentFor returns the collector's percentage, in steps that small changes don't move.
-func percentFor(least, live uint64) int {
+// percentFor returns the percentage for so many bytes in use, in steps that small changes
+// don't move.
+func percentFor(live uint64) int {
 	const step = 25
-	return max(garbagePercent, int(least*100/max(live, 1<<20))/step*step)
+	return min(mostPercent, max(leastPercent, int(leastGarbage*100/max(live, 1))/step*step))
 }
 
 // live returns how many bytes the last collection left.

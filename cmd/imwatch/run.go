@@ -83,7 +83,7 @@ func (d *daemon) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	collectFor(leastGarbage)
+	collectByUse()
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	hup, usr1 := make(chan os.Signal, 1), make(chan os.Signal, 1)

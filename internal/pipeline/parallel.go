@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/imwatch/imwatch/internal/finding"
 	"github.com/imwatch/imwatch/internal/reader"
 	"github.com/imwatch/imwatch/internal/resolver"
 	"github.com/imwatch/imwatch/scanner"
@@ -23,9 +22,9 @@ func scanParallel(ctx context.Context, files []reader.File, workers int, s oneFi
 	defer wg.Wait()
 	defer cancel()
 	e := newEmitter(s.emit)
+	defer e.end() // also of a panic's
 	s.emit = e.add
-	wg.Go(e.run)
-	p := parallel{s: s, emitter: e, order: make(chan *job, 2*workers), jobs: make(chan *job)}
+	p := parallel{s: s, out: e, order: make(chan *job, 2*workers), jobs: make(chan *job)}
 	wg.Go(func() { p.plan(ctx, files) })
 	for range workers {
 		wg.Go(func() {
@@ -53,8 +52,8 @@ func (p *parallel) all(ctx context.Context) error {
 }
 
 type parallel struct {
-	s oneFile
-	*emitter
+	s     oneFile
+	out   *emitter
 	order chan *job // as they are taken
 	jobs  chan *job // as they are worked on
 
@@ -189,9 +188,15 @@ func (p *parallel) take(ctx context.Context, j *job) error {
 		select {
 		case b, ok := <-j.out:
 			if !ok {
-				return p.end(ctx, j)
+				if err := p.end(ctx, j); err != nil {
+					return err
+				}
+				return p.out.flush()
 			}
 			if err := p.batch(ctx, j, b); err != nil {
+				return err
+			}
+			if err := p.out.flush(); err != nil { // who watches wants to see what there is
 				return err
 			}
 		case <-ctx.Done():
@@ -238,9 +243,6 @@ func (p *parallel) accept(b *batch) {
 		s.found(b.blocks[i].block, b.blocks[i].at)
 	}
 	s.done(b.lines, b.done)
-	if s.err == nil {
-		s.err = p.flush() // who watches wants to see them
-	}
 }
 
 // again scans from where the file is done.
@@ -285,75 +287,4 @@ func (p *parallel) end(ctx context.Context, j *job) error {
 		return err
 	}
 	return ctx.Err()
-}
-
-// An emitter emits findings beside who resolves them, in the order in which they are
-// added.
-type emitter struct {
-	emit  func(*finding.Finding) error
-	list  []finding.Finding
-	full  chan []finding.Finding
-	empty chan []finding.Finding // to be used again
-	ended chan struct{}          // closed when nothing is emitted any more
-	err   error                  // of emit, once ended is closed
-}
-
-const emittedAtOnce = 256
-
-func newEmitter(emit func(*finding.Finding) error) *emitter {
-	const lists = 3 // one is filled, one waits, one is emitted
-	e := &emitter{emit: emit, full: make(chan []finding.Finding, 1), empty: make(chan []finding.Finding, lists), ended: make(chan struct{})}
-	for range lists {
-		e.empty <- nil
-	}
-	e.list = <-e.empty
-	return e
-}
-
-// run emits until end is called or an error ends it.
-func (e *emitter) run() {
-	defer close(e.ended)
-	for list := range e.full {
-		for i := range list {
-			if e.err = e.emit(&list[i]); e.err != nil {
-				return
-			}
-		}
-		clear(list)
-		e.empty <- list[:0]
-	}
-}
-
-// add adds a finding, and returns the error of one that was added before.
-func (e *emitter) add(f *finding.Finding) error {
-	if e.list = append(e.list, *f); len(e.list) < emittedAtOnce {
-		return nil
-	}
-	return e.flush()
-}
-
-// flush hands on what was added.
-func (e *emitter) flush() error {
-	if len(e.list) == 0 {
-		return nil
-	}
-	select {
-	case e.full <- e.list:
-	case <-e.ended:
-		return e.err
-	}
-	select {
-	case e.list = <-e.empty:
-	case <-e.ended:
-		return e.err
-	}
-	return nil
-}
-
-// end waits until all is emitted.
-func (e *emitter) end() error {
-	_ = e.flush() // the error is returned below
-	close(e.full)
-	<-e.ended
-	return e.err
 }

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/imwatch/imwatch/internal/finding"
@@ -134,15 +133,12 @@ func (r *Running) Undecided() map[string]Undecided {
 	return out
 }
 
-const mostUsual = 1024 // findings for which there is room from the beginning
-
 type runner struct {
 	o       RunOptions
 	st      *store.Store
 	sources map[string]*resolver.Source
 	wait    sync.WaitGroup // for who tells that all is ready
 	storing sync.Map       // generations whose findings wait for room in the store
-	usual   atomic.Int64   // findings of the last chunk that had some
 
 	mu        sync.Mutex
 	undecided map[string]*Undecided // by source
@@ -177,14 +173,8 @@ func (x *runner) chunk(ctx context.Context, c *tailer.Chunk) (consumed int, err 
 		}
 		at := resolver.Place{Path: c.Path, Offset: c.Offset + int64(b.Start), Line: int(line), Truncated: c.Truncated, Read: now,
 			Partial: c.Partial && b.End == len(c.Data), Origin: x.st.HostID() + c.Generation}
-		if found == nil {
-			found = make([]finding.Finding, 0, max(x.usual.Load(), int64(len(b.Matches))))
-		}
 		found = x.block(found, src, b, proven, at)
 	})
-	if len(found) > 0 {
-		x.usual.Store(int64(min(len(found), mostUsual)))
-	}
 	if c.Final {
 		consumed = len(c.Data)
 	}

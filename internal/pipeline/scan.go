@@ -18,8 +18,9 @@ import (
 )
 
 // Scan reads files once, from the beginning, and gives emit every finding in
-// the order of files and lines, which is overwritten after emit returns. What a
-// file proves about its family counts for its earlier lines too. An error of
+// the order of files and lines, which is overwritten after emit returns. With more than
+// one worker emit is called by another goroutine, one call at a time; Scan waits for it.
+// What a file proves about its family counts for its earlier lines too. An error of
 // emit ends it; files that cannot be read are told in the report, and the rest
 // is read.
 func Scan(ctx context.Context, paths []string, o ScanOptions, emit func(*finding.Finding) error) (*Report, error) {
@@ -95,7 +96,7 @@ type Report struct {
 	Files     int
 	Lines     int64
 	Bytes     int64
-	Findings  int // emitted
+	Findings  int // to be emitted: all were, if emit never failed
 	Statuses  int // codes that are no errors, counted and not emitted
 	Undecided []Undecided
 	Problems  []error

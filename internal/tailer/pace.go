@@ -105,9 +105,8 @@ func (p *pace) deafen(g *generation) {
 	p.pause = min(max(2*p.pause, leastDeaf), mostPause)
 	p.deaf = now.Add(p.pause)
 	if p.pause == mostPause && g.rest.After(p.deaf) {
-		p.deaf = g.rest // both end at once
-		if most := now.Add(mostDeaf); most.Before(p.deaf) {
-			p.deaf = most
+		if p.deaf = now.Add(mostDeaf); g.rest.Before(p.deaf) {
+			p.deaf = g.rest // both end at once
 		}
 	}
 	p.wake(p.deaf)
