@@ -15,6 +15,9 @@ const (
 // evaluate runs the rules of some files over a block; nil when none of them
 // matches.
 func (s *Scanner) evaluate(p *memory, b *block, files fileSet) *Block {
+	if q := b.precedent; q != nil && q.inPlain == 0 {
+		return q.block(b)
+	}
 	r := readings.Get().(*reading)
 	defer r.close()
 	r.text = b.text()

@@ -203,7 +203,12 @@ func fill(into []Match, list []capture, text string) {
 
 // Proven tells whether the line itself proves the code to be one of the
 // group's.
-func (m *Match) Proven() bool { return proven(m.Basis) }
+func (m *Match) Proven() bool {
+	if m.grade != "" {
+		return m.proven
+	}
+	return proven(m.Basis)
+}
 
 // Confidence grades what proves the match: high for a printed symbol, the SDK's
 // own tag, a range of its own, or a number with the text that belongs to it;

@@ -184,6 +184,30 @@ func (q *precedent) apply(s *Scanner, r *reading) []Match {
 	return list
 }
 
+// block is what evaluate makes of a line that the precedent decides, by its text alone: in
+// one piece, where it is as most are.
+func (q *precedent) block(b *block) *Block {
+	if len(q.matches) == 0 {
+		return nil
+	}
+	piece := &struct {
+		Block
+		matches [1]Match
+		fields  [3]Field
+	}{Block: Block{Start: b.start(), End: b.end(), Text: b.lines[0].text}}
+	piece.Matches = append(piece.matches[:0], q.matches...)
+	fields := piece.fields[:0]
+	for _, c := range q.captures {
+		fields = append(fields, Field{c.name, c.of(piece.Text)})
+	}
+	for i := range piece.Matches {
+		if len(fields) > 0 {
+			piece.Matches[i].Fields = fields[:len(fields):len(fields)]
+		}
+	}
+	return &piece.Block
+}
+
 // open looks at a text, by the eyes of a file.
 func (r *reading) open(f *file, text string, is form) sight {
 	seen := f.look.look(text)
@@ -268,7 +292,8 @@ func (r *reading) encoded(fields []capture) bool {
 func (r *reading) precedent(list []Match) *precedent {
 	q := &precedent{text: r.text, matters: make([]uint64, (len(r.text)+7)/8), matches: slices.Clone(list), captures: r.captures, inPlain: r.inPlain}
 	for i := range q.matches {
-		q.matches[i].grade = q.matches[i].Confidence()
+		m := &q.matches[i]
+		m.proven, m.grade = m.Proven(), m.Confidence()
 	}
 	run := false // behind a sign that begins an escape, perhaps of an escape, or a colour
 	for i := range len(q.text) {

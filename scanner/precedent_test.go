@@ -41,7 +41,7 @@ func judged(t *testing.T, s *Scanner, p *memory, text string, likes ...string) (
 	for _, like := range append([]string{text, text, text}, likes...) {
 		want := s.judge(&reading{text: like}, allFiles)
 		for i := range want {
-			want[i].grade = want[i].Confidence()
+			want[i].proven, want[i].grade = want[i].Proven(), want[i].Confidence()
 		}
 		if q, _ := p.find(s, like, allFiles); q != nil {
 			decided++
@@ -49,7 +49,7 @@ func judged(t *testing.T, s *Scanner, p *memory, text string, likes ...string) (
 		b := &block{lines: []line{{text: like}}}
 		got := p.judge(s, &reading{text: like}, b, allFiles)
 		for i := range got {
-			got[i].grade = got[i].Confidence()
+			got[i].proven, got[i].grade = got[i].Proven(), got[i].Confidence()
 		}
 		if len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
 			t.Fatalf("%q\nlike %q\nby a precedent:\n%+v\nwithout:\n%+v", like, text, got, want)

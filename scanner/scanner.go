@@ -53,7 +53,8 @@ type Match struct {
 	Status   bool     // the first of Families that has the code has it as a status
 	Fields   []Field
 
-	grade string // what Confidence has said of it; "" when it was not asked
+	grade  string // what Confidence says of it; "" when that is not known
+	proven bool   // what Proven does, where grade is known
 }
 
 // A Field is what a rules file captures beside a code.
@@ -195,11 +196,15 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 		c.lines = append(c.lines, [2]int{start, end})
 		return end
 	})
+	fits := c.fits
 	for _, l := range c.lines {
 		if c.done.has(l[0]) {
 			continue
 		}
-		if files := need.files(c.fits, l[0], l[1]); !need.barren(data[l[0]:l[1]], files) {
+		for len(fits) > 0 && fits[0].at < l[0] {
+			fits = fits[1:]
+		}
+		if files := need.files(fits, l[0], l[1]); !need.barren(data[l[0]:l[1]], files) {
 			c.found = append(c.found, c.take(p.ofLine(s, data[l[0]:l[1]], files), l[0], l[1]))
 		}
 	}
@@ -284,7 +289,10 @@ func (s *Scanner) candidates(data []byte, fits []fit, visit func(int) int) []fit
 
 // filesIn returns the files of which an anchor fits somewhere in a part of the data.
 func filesIn(fits []fit, start, end int) (files fileSet) {
-	first, _ := slices.BinarySearchFunc(fits, start, func(f fit, start int) int { return f.at - start })
+	first := 0
+	if len(fits) > 0 && fits[0].at < start {
+		first, _ = slices.BinarySearchFunc(fits, start, func(f fit, start int) int { return f.at - start })
+	}
 	for _, f := range fits[first:] {
 		if f.at >= end {
 			break

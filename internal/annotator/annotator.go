@@ -37,6 +37,13 @@ type Annotator struct {
 	host  piece
 	mu    sync.RWMutex
 	texts map[textKey]*text
+	last  [64]atomic.Pointer[plainText] // of those that came last, some
+}
+
+// A plainText is the text of findings without a cause and a server's answer.
+type plainText struct {
+	family, code, symbol, said string
+	*text
 }
 
 // textKey names a text: a code and its symbol, and which of its entries and which
@@ -91,6 +98,21 @@ func (a *Annotator) Fields(dst []Field, f *finding.Finding) []Field {
 }
 
 func (a *Annotator) text(f *finding.Finding) *text {
+	if f.Inner != nil || f.Family == "" || f.Code == "" || f.Fields.Get("http_status") != "" {
+		return a.find(f)
+	}
+	// In a storm a few kinds of lines come again and again.
+	place := &a.last[(len(f.Text)+int(f.Code[len(f.Code)-1]))%len(a.last)]
+	if p := place.Load(); p != nil && p.code == f.Code && p.said == f.Text && p.symbol == f.Symbol && p.family == f.Family {
+		return p.text
+	}
+	t := a.find(f)
+	place.Store(&plainText{f.Family, f.Code, f.Symbol, f.Text, t})
+	return t
+}
+
+// find finds the text of a finding, or makes it.
+func (a *Annotator) find(f *finding.Finding) *text {
 	p := Printed(f)
 	key := textKey{family: f.Family, code: f.Code, symbol: f.Symbol, variant: a.cat.Variant(f.Family, f.Code, p), cause: -1}
 	if in := f.Cause(); in != nil {
