@@ -144,7 +144,7 @@ func (f *file) found(r *reading) []Match {
 		defer r.shut(seen, is)
 	}
 	fields := captures(f.fields, seen)
-	fill(list, fields, plain)
+	fill(list, nil, fields, plain)
 	r.learned(fields, is)
 	return list
 }
@@ -226,6 +226,7 @@ func (f *file) matches(r *reading, seen sight) []Match {
 		if !ok || c.rule == nil && c.obj < 0 && f.toldBetter(c, r.all, tags) {
 			continue
 		}
+		m.Status = f.status(&m)
 		switch i := slices.IndexFunc(out, m.same); {
 		case i >= 0 && (out[i].Rule.Regex == "" && c.obj >= 0 || !out[i].Proven() && m.Proven() || out[i].Text == "" && out[i].Rule.Object == nil && m.Text != "" && m.Proven()):
 			out[i] = m // what is found one text deeper can say more

@@ -90,7 +90,6 @@ func (f *file) match(c *candidate, t tags) (m Match, ok bool) {
 	if m.Symbol == "" && (slices.Contains(c.basis, "sentence") || m.Code != "0" && c.obj >= 0 && c.text != "") {
 		m.Symbol = f.errorSymbol(m.Code)
 	}
-	m.Status = f.status(&m)
 	if c.rule != nil && c.rule.Object != nil && !proven(c.basis) {
 		// Nobody's yet. A plain number with other keys beside it is not even a question.
 		m.Bare = c.text == "" || !c.wrong(t)
@@ -187,17 +186,18 @@ func captures(list []pattern, seen sight) (out []capture) {
 	return out
 }
 
-// fill gives matches their fields; they share them.
-func fill(into []Match, list []capture, text string) {
+// fill gives matches their fields, in the memory of room as far as that goes; they share
+// them.
+func fill(into []Match, room []Field, list []capture, text string) {
 	if len(list) == 0 {
 		return
 	}
-	fields := make([]Field, len(list))
-	for i, c := range list {
-		fields[i] = Field{c.name, c.of(text)}
+	fields := slices.Grow(room[:0], len(list))
+	for _, c := range list {
+		fields = append(fields, Field{c.name, c.of(text)})
 	}
 	for i := range into {
-		into[i].Fields = fields
+		into[i].Fields = slices.Clip(fields)
 	}
 }
 

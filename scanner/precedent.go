@@ -180,7 +180,7 @@ func (q *precedent) apply(s *Scanner, r *reading) []Match {
 		}
 	}
 	list := slices.Clone(q.matches)
-	fill(list, q.captures, text)
+	fill(list, nil, q.captures, text)
 	return list
 }
 
@@ -196,15 +196,7 @@ func (q *precedent) block(b *block) *Block {
 		fields  [3]Field
 	}{Block: Block{Start: b.start(), End: b.end(), Text: b.lines[0].text}}
 	piece.Matches = append(piece.matches[:0], q.matches...)
-	fields := piece.fields[:0]
-	for _, c := range q.captures {
-		fields = append(fields, Field{c.name, c.of(piece.Text)})
-	}
-	for i := range piece.Matches {
-		if len(fields) > 0 {
-			piece.Matches[i].Fields = fields[:len(fields):len(fields)]
-		}
-	}
+	fill(piece.Matches, piece.fields[:], q.captures, piece.Text)
 	return &piece.Block
 }
 

@@ -61,7 +61,6 @@ type text struct {
 	message string
 
 	said, log, event, error piece
-	fault                   piece // event of one that is an error
 	proved                  atomic.Pointer[proof]
 	family, tail            piece   // members of im that have no language
 	im                      []piece // the others, the most needed first
@@ -233,10 +232,11 @@ func (a *Annotator) name(t *text, f *finding.Finding) {
 	}
 	t.said = newPiece("", func(o *object) { o.str("message", t.message) })
 	t.log = newPiece("log.", func(o *object) { o.str("level", t.level) })
-	t.event = newPiece("event.", func(o *object) { names(o, f, e) })
-	t.fault = newPiece("event.", func(o *object) {
-		kind(o, finding.Error)
-		names(o, f, e)
+	t.event = newPiece("event.", func(o *object) {
+		if f.Family != "" {
+			o.str("code", f.Family+"/"+f.Code)
+		}
+		o.str("reference", first(e.Links))
 	})
 	t.error = newPiece("error.", func(o *object) {
 		o.str("code", f.Code)
@@ -258,20 +258,6 @@ func (a *Annotator) name(t *text, f *finding.Finding) {
 		o.str("owner", e.Owner)
 		o.str("runbook", e.Runbook)
 	})
-}
-
-// names are an event's members that name its code.
-func names(o *object, f *finding.Finding, e *codes.Entry) {
-	if f.Family != "" {
-		o.str("code", f.Family+"/"+f.Code)
-	}
-	o.str("reference", first(e.Links))
-}
-
-// kind are those that say what it tells.
-func kind(o *object, action string) {
-	o.str("kind", "event")
-	o.str("action", action)
 }
 
 // A proof is what an event says of why its code is one, encoded: most events of a code

@@ -65,17 +65,16 @@ func (a *Annotator) fill(o *object, f *finding.Finding, t *text, parts int, orig
 	o.str("id", f.ID)
 	switch f.Action {
 	case finding.Error: // as most
-		o.join(t.fault)
+		o.join(errorKind)
 	case finding.Storm:
 		o.str("kind", "metric")
 		o.time("start", f.Start)
 		o.time("end", f.End)
 		o.str("action", f.Action)
-		o.join(t.event)
 	default:
 		kind(o, f.Action)
-		o.join(t.event)
 	}
+	o.join(t.event)
 	o.time("created", f.Created)
 	o.str("original", original)
 	o.leave(root)
@@ -95,6 +94,14 @@ func (a *Annotator) fill(o *object, f *finding.Finding, t *text, parts int, orig
 	o.leave(root)
 	a.rest(o, f)
 }
+
+// kind says what a single event tells.
+func kind(o *object, action string) {
+	o.str("kind", "event")
+	o.str("action", action)
+}
+
+var errorKind = newPiece("event.", func(o *object) { kind(o, finding.Error) })
 
 // rest is what stands behind im: whom it is about and where it comes from.
 func (a *Annotator) rest(o *object, f *finding.Finding) {
