@@ -24,7 +24,7 @@ func scanParallel(ctx context.Context, files []reader.File, workers int, s oneFi
 	e := newEmitter(s.emit)
 	defer e.end() // also of a panic's
 	s.emit = e.add
-	p := parallel{s: s, out: e, order: make(chan *job, 2*workers), jobs: make(chan *job)}
+	p := parallel{s: s, out: e, order: make(chan *job, workers), jobs: make(chan *job)}
 	wg.Go(func() { p.plan(ctx, files) })
 	for range workers {
 		wg.Go(func() {
@@ -54,7 +54,7 @@ func (p *parallel) all(ctx context.Context) error {
 type parallel struct {
 	s     oneFile
 	out   *emitter
-	order chan *job // as they are taken
+	order chan *job // as they are taken; few: what is found and not yet taken is memory
 	jobs  chan *job // as they are worked on
 
 	next int64  // of the large file at hand: up to where it is done
