@@ -74,16 +74,15 @@ func newSearcher(files [][]anchor, known *plan.Table) *searcher {
 		s.inside[w] = s.inside[w] || at != 0 || !s.number(lit)
 		s.near[w] = s.near[w] && at == 0 && s.mayBeRefused(lit)
 	})
-	s.near[0] = false // no window
 	return s
 }
 
-// mayBeRefused tells whether eight bytes that a literal begins can say that it does not
-// fit: something is asked of what stands behind it. What stands behind digits differs from
-// one place to the next, and is not worth remembering.
+// mayBeRefused tells whether eight bytes that a literal's window begins can say that it
+// does not fit: it is as long, or something is asked of what stands behind it. What stands
+// behind digits differs from one place to the next, and is not worth remembering.
 func (s *searcher) mayBeRefused(lit int) bool {
 	text := s.Literals[lit]
-	return len(text) < refusal && !isDigit(text[0]) && !slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail == nil })
+	return !isDigit(text[0]) && (len(text) >= refusal || !slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail == nil }))
 }
 
 // number tells whether a literal begins with a digit and none of its looks lets another
@@ -160,17 +159,20 @@ func (s *searcher) fit(data []byte, place int, files *fileSet) (hit int) {
 			}
 		}
 	}
-	if hit < 0 && s.near[window] && place+refusal <= len(data) {
+	if hit < 0 && s.near[window] && place+refusal <= len(data) && !isDigit(data[place]) {
 		s.remember(data[place:place+refusal], window)
 	}
 	return hit
 }
 
-// remember notes a text that begins with a window, if no literal fits there whatever
-// stands before and behind it.
+// remember notes a text that begins with a window or with none, if no literal fits there
+// whatever stands before and behind it.
 func (s *searcher) remember(text []byte, window uint32) {
+	if s.Begun(text, window) {
+		return
+	}
 	for lit, _, e := s.Next(text, 0, window); lit >= 0; lit, _, e = s.Next(text, 0, e) {
-		if slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail.fits(text, len(s.Literals[lit])) }) {
+		if slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail == nil || l.tail.fits(text, len(s.Literals[lit])) }) {
 			return
 		}
 	}

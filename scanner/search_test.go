@@ -37,6 +37,9 @@ func TestRefusals(t *testing.T) {
 		for range 1 + r.IntN(4) {
 			line += parts[r.IntN(len(parts))]
 		}
+		if lit := s.Literals[r.IntN(len(s.Literals))]; r.IntN(2) == 0 { // which may be longer than what is remembered
+			line += lit[:1+r.IntN(len(lit))]
+		}
 		lines = append(lines, line+strings.Repeat(".", r.IntN(9)))
 	}
 	var cold [][]fit
