@@ -49,6 +49,7 @@ type precedent struct {
 	captures []capture
 	inPlain  int  // where captures stand: 0 for the text, else the length of its plain text
 	alone    bool // so was its block
+	kind     Kind
 }
 
 // A lesson is what is learned from a text while it is judged.
@@ -194,7 +195,7 @@ func (q *precedent) block(b *block) *Block {
 		Block
 		matches [1]Match
 		fields  [3]Field
-	}{Block: Block{Start: b.start(), End: b.end(), Text: b.lines[0].text}}
+	}{Block: Block{Start: b.start(), End: b.end(), Text: b.lines[0].text, Kind: &q.kind}}
 	piece.Matches = append(piece.matches[:0], q.matches...)
 	fill(piece.Matches, piece.fields[:], q.captures, piece.Text)
 	return &piece.Block

@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
@@ -32,6 +33,29 @@ type Block struct {
 	Decoded    bool   // Text is not what stands in the file
 	Partial    bool   // the record was cut off
 	Matches    []Match
+	Kind       *Kind // of its text; nil: none is known
+}
+
+// A Kind is what texts have in common that differ only in digits, none of them behind a %,
+// on which nothing depends that was found: all else in what was found is the same.
+type Kind struct {
+	note atomic.Uint32 // what who resolves has learned of it; 0: nothing
+}
+
+// Tame tells whether all that was found in such texts can be shown as it stands. It is safe
+// for concurrent use, as Know is.
+func (k *Kind) Tame() (tame, known bool) {
+	note := k.note.Load()
+	return note == 1, note != 0
+}
+
+// Know says whether it can.
+func (k *Kind) Know(tame bool) {
+	if tame {
+		k.note.Store(1)
+	} else {
+		k.note.Store(2)
+	}
 }
 
 // A Match is a code found in a block. Matches share what they point to: it is not to be

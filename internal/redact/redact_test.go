@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -222,6 +223,54 @@ func FuzzText(f *testing.F) {
 			t.Errorf("%q became %q", line, got)
 		}
 	})
+}
+
+// TestTame: what is said to be tame stays as it is, whatever digits it has; and so is
+// what has nothing to hide.
+func TestTame(t *testing.T) {
+	r := redactor(t)
+	rnd := rand.New(rand.NewPCG(3, 3))
+	digits := func(s string) string {
+		b := []byte(s)
+		for i, c := range b {
+			if c >= '0' && c <= '9' {
+				b[i] = byte('0' + rnd.IntN(10))
+			}
+		}
+		return string(b)
+	}
+	hidden := []string{
+		"agora 007eJxTYBBbsMMnKq7p9Hf/HcIX5kce9b518kCiQgSr5Zrp4X1Tu6UUGN end",
+		"0060123456789abcdef0123456789abcdefABCDEFGHIJKLMNOP",
+		"jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl end",
+		"x token=s3cr3t99", "q=%7B%22token%22%3A%22s3cr3t%22", "http://a:b1@example.org/",
+	}
+	for _, in := range hidden {
+		if r.Text(in) == in {
+			t.Errorf("%q stays", in)
+		}
+		for range 100 {
+			if like := digits(in); Tame(like) {
+				t.Errorf("%q is tame, and %q is not", like, in)
+			}
+		}
+	}
+	for _, in := range []string{"", "2026-11-20 08:39:57,592 ERROR user=u56628 from 10.1.2.3", "GET http://example.org/1 HTTP/1.1 200",
+		"token expired at 12", "trace=0060123456789abcdef0123456789abcde"} {
+		if !Tame(in) {
+			t.Errorf("%q is not tame", in)
+		}
+		for range 100 {
+			if like := digits(in); r.Text(like) != like {
+				t.Errorf("%q is tame, and %q becomes %q", in, like, r.Text(like))
+			}
+		}
+	}
+	for i := range builtIn {
+		if p := &builtIn[i]; p != agoraToken && strings.ContainsAny(strings.Join(p.gate, "")+p.needs, "0123456789") {
+			t.Errorf("the words of pattern %d have digits: %q", i, p.gate)
+		}
+	}
 }
 
 func BenchmarkText(b *testing.B) {

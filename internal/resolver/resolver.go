@@ -105,7 +105,7 @@ func (s *Source) Undecided(m *scanner.Match, p Proven) bool {
 // confidence. They share the block's texts, lists and maps, which must not
 // change any more.
 func (r *Resolver) Resolve(list []finding.Finding, s *Source, b *scanner.Block, p Proven, at Place) []finding.Finding {
-	from := len(list)
+	from, tame := len(list), r.tame(b)
 	for i := range b.Matches {
 		m := &b.Matches[i]
 		if s.Undecided(m, p) {
@@ -117,7 +117,7 @@ func (r *Resolver) Resolve(list []finding.Finding, s *Source, b *scanner.Block, 
 		}
 		if len(list) == from {
 			list = append(slices.Grow(list, len(b.Matches)), finding.Finding{})
-			r.common(&list[from], s, b, at)
+			r.common(&list[from], s, b, at, tame)
 		} else {
 			list = append(list, list[from])
 		}
@@ -125,12 +125,14 @@ func (r *Resolver) Resolve(list []finding.Finding, s *Source, b *scanner.Block, 
 		f.Action, f.Confidence = action(m), confidence
 		r.family(f, s, m, p)
 		f.Code, f.Symbol, f.Rule = m.Code, m.Symbol, m.Rule.ID
-		f.Text = r.clean(m.Text, maxText)
+		if f.Text = m.Text; !tame {
+			f.Text = r.clean(m.Text, maxText)
+		}
 		f.Inner = nil
 		if m.Inner != nil {
 			f.Inner = r.inner(m.Inner, f.Family)
 		}
-		f.Fields = r.fields(s, m.Fields)
+		f.Fields = r.fields(s, m.Fields, tame)
 		f.ID = id(at.Origin, at.Offset, i)
 	}
 	return list
@@ -175,7 +177,7 @@ func rank(confidence string) int {
 }
 
 // common fills in what all findings of a block share.
-func (r *Resolver) common(f *finding.Finding, s *Source, b *scanner.Block, at Place) {
+func (r *Resolver) common(f *finding.Finding, s *Source, b *scanner.Block, at Place, tame bool) {
 	loc := s.Location
 	if loc == nil {
 		loc = time.Local
@@ -187,7 +189,9 @@ func (r *Resolver) common(f *finding.Finding, s *Source, b *scanner.Block, at Pl
 	f.Time, f.TimeBasis, f.Created = t.Time.UTC(), t.Basis, at.Read.UTC()
 	f.Source, f.Service, f.Labels = s.Name, s.Service, s.Labels
 	f.Path, f.Offset, f.Line = redact.Clean(at.Path, 1024), at.Offset, at.Line
-	f.Original, f.Count = r.excerpt(b), 1
+	if f.Original, f.Count = b.Text, 1; !tame {
+		f.Original = r.excerpt(b)
+	}
 	flag := func(name string, on bool) {
 		if on {
 			f.Flags = append(f.Flags, name)
@@ -200,6 +204,28 @@ func (r *Resolver) common(f *finding.Finding, s *Source, b *scanner.Block, at Pl
 
 // clean redacts first: what is cut off or escaped could no longer be recognised.
 func (r *Resolver) clean(s string, limit int) string { return redact.Clean(r.redact.Text(s), limit) }
+
+// tame tells whether all texts of a block are shown as they stand, but for those of causes.
+// It is asked once for all blocks of a kind.
+func (r *Resolver) tame(b *scanner.Block) bool {
+	if b.Kind == nil || !r.redact.BuiltIn() {
+		return false
+	}
+	tame, known := b.Kind.Tame()
+	if !known {
+		stays := func(s string, limit int) bool { return redact.Tame(s) && redact.Stays(s, limit) }
+		tame = stays(b.Text, MaxOriginal)
+		for i := range b.Matches {
+			m := &b.Matches[i]
+			tame = tame && stays(m.Text, maxText)
+			for _, f := range m.Fields {
+				tame = tame && stays(f.Value, maxField)
+			}
+		}
+		b.Kind.Know(tame)
+	}
+	return tame
+}
 
 // excerpt is the block, or of a long one the part around the first match.
 func (r *Resolver) excerpt(b *scanner.Block) string {
@@ -273,10 +299,13 @@ func first(list []string, x string) []string {
 }
 
 // fields cleans what a rules file captured and treats the user as the source says.
-func (r *Resolver) fields(s *Source, in []scanner.Field) finding.Fields {
+func (r *Resolver) fields(s *Source, in []scanner.Field, tame bool) finding.Fields {
 	out := make(finding.Fields, 0, len(in))
 	for _, f := range in {
-		clean := r.clean(f.Value, maxField)
+		clean := f.Value
+		if !tame {
+			clean = r.clean(clean, maxField)
+		}
 		if f.Name == "user_id" {
 			clean = s.subject(clean)
 		}

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"sync"
@@ -168,6 +169,70 @@ func TestBlockStays(t *testing.T) {
 }
 
 // TestSubjects: the user as the source says.
+// TestTame: lines whose kind is known are resolved as all others are, whatever digits they
+// have and whoever has resolved one of their kind before.
+func TestTame(t *testing.T) {
+	set, _ := rules.Embedded()
+	sc, problems := scanner.New(set, codes.Embedded()) // nobody else fills its memory
+	plain, err := redact.New(nil)
+	own, e := redact.New([]string{`order=(?P<secret>\d+)`})
+	if len(problems) > 0 || err != nil || e != nil {
+		t.Fatal(problems, err, e)
+	}
+	res := New(codes.Embedded(), plain)
+	r := rand.New(rand.NewPCG(5, 5))
+	tame, wild := 0, 0
+	for _, text := range []string{
+		"user=u1234 order=77 onError " + proved,
+		"user=u1234 token=abc12345 onError " + proved,
+		"user=u1234 \x01 onError " + proved,
+		"user=u1234 t=0060123456789abcdef0123456789abcdefABCDEFGHIJKLMNOP onError " + proved,
+		"user=u1234 t=007eJxTYBBbsMMnKq7p9HfHcIX5kce9b518kCiQgSr5Zrp onError " + proved,
+		"user=" + strings.Repeat("u1234", 40) + " onError " + proved,
+		"GET /chatgroups/123456 user=u1234 onError " + proved,
+		"user=u1234 onError " + strings.Replace(proved, "device", "device"+strings.Repeat(" again", 90), 1),
+		"u1234 https://a1.easemob.com/" + strings.Repeat("a", 150) + "/app/users onError " + proved,
+	} {
+		for range 50 {
+			head, tail, _ := strings.Cut(text, "onError")
+			b := []byte(head)
+			for i, c := range b {
+				if c >= '0' && c <= '9' && r.IntN(4) > 0 {
+					b[i] = byte('0' + r.IntN(10))
+				}
+			}
+			line := string(b) + "onError" + tail + "\n"
+			sc.Scan([]byte(line), true, func(b *scanner.Block) {
+				if b.Kind == nil {
+					return
+				}
+				of := func(res *Resolver, b scanner.Block) []finding.Finding {
+					return res.Resolve(nil, &Source{}, &b, Proven{}, Place{Origin: "x"})
+				}
+				unknown := *b
+				unknown.Kind = nil
+				got := of(res, *b)
+				if want := of(res, unknown); len(want) == 0 || !reflect.DeepEqual(got, want) {
+					t.Errorf("%q: %+v, and of an unknown kind %+v", line, got, want)
+				}
+				if yes, known := b.Kind.Tame(); yes {
+					tame++
+				} else if known {
+					wild++
+				}
+				for _, f := range of(New(codes.Embedded(), own), *b) {
+					if strings.Contains(line, "order=") && !strings.Contains(f.Original, "order=[redacted]") {
+						t.Errorf("a redactor of the configuration leaves %q", f.Original)
+					}
+				}
+			})
+		}
+	}
+	if tame < 50 || wild < 100 {
+		t.Errorf("of the lines of known kinds %d are tame, %d are not", tame, wild)
+	}
+}
+
 func TestSubjects(t *testing.T) {
 	for kept, want := range map[string]string{"": "bob", "keep": "bob", "drop": "", "hash": "81b637d8fcd2c6da"} {
 		list, _ := resolve(t, Source{Subjects: kept}, "user=bob onError "+proved)
