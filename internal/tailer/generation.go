@@ -68,8 +68,9 @@ type generation struct {
 	resting  bool      // and one has come
 	turns    float64   // that it has had of late, fewer by freeRate a second
 	lastTurn time.Time
-	flush    bool // the next turn is final
-	last     bool // and takes a last line without its newline
+	brought  int64 // bytes, by that turn and those before it that left more to read
+	flush    bool  // the next turn is final
+	last     bool  // and takes a last line without its newline
 	gone     bool
 	limit    int64 // of the first turn, in bytes; -1: none
 	told     bool  // a position with this id was made durable before anything was read

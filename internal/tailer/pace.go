@@ -13,7 +13,7 @@ import (
 // and copied where nobody looks for it, is lost.
 const (
 	restFactor = 20                     // times as long as the turn took: a file takes a twentieth of a core at most,
-	denseRest  = 100 * time.Millisecond // but one whose turn brought much rests so long, for it will again
+	denseRest  = 100 * time.Millisecond // but one whose turns brought much rests so long, for they will again
 	dense      = 8 << 10                // bytes
 	floodRest  = 250 * time.Millisecond // and one with very much so long: what a turn costs beside reading is saved
 	flood      = 64 << 10               // bytes
@@ -58,7 +58,8 @@ func (p *pace) hints(w *watcher) <-chan fsnotify.Event {
 	return w.events()
 }
 
-// turned makes a generation rest that has had a turn which brought n bytes.
+// turned makes a generation rest that has had a turn, or several without a rest between,
+// which brought n bytes.
 func (p *pace) turned(g *generation, began time.Time, n int64) {
 	now := time.Now()
 	g.turns = max(0, g.turns-freeRate*now.Sub(g.lastTurn).Seconds()) + 1
@@ -102,6 +103,9 @@ func (p *pace) deafen(g *generation) {
 		return
 	}
 	now := time.Now()
+	if !g.rest.After(now) {
+		return // it is read at once
+	}
 	p.pause = min(max(2*p.pause, leastDeaf), mostPause)
 	p.deaf = now.Add(p.pause)
 	if p.pause == mostPause && g.rest.After(p.deaf) {

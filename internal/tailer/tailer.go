@@ -686,7 +686,11 @@ func (t *tailer) end(x turn) error {
 		t.healed(g.path, g.failed)
 		g.failed, g.retry = nil, backoff{}
 	}
-	t.pace.turned(g, x.began, g.offset-x.from)
+	g.brought += g.offset - x.from
+	t.pace.turned(g, x.began, g.brought)
+	if !r.more {
+		g.brought = 0
+	}
 	switch {
 	case r.more || g.again && !t.pace.rests(g):
 		t.enqueue(g)
