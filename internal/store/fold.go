@@ -33,7 +33,8 @@ type fold struct {
 	Subjects subjects        `json:"-"` // of all, hashed
 	Samples  []string        `json:"samples,omitempty"`
 	Files    []string        `json:"files,omitempty"`
-	Like     finding.Finding `json:"like"` // the first folded one
+	Like     finding.Finding `json:"-"` // the first folded one
+	like     json.RawMessage // what it is as text; nil: not asked yet
 }
 
 // subjects is a set of them, each as a hash.
@@ -93,16 +94,27 @@ func (f *fold) storm() Storm {
 // A keptFold is a fold as the store keeps it.
 type keptFold struct {
 	*fold
-	Subjects hashes `json:"subjects"`
+	Like     json.RawMessage `json:"like"`
+	Subjects hashes          `json:"subjects"`
 }
 
-func (f *fold) text() ([]byte, error) { return json.Marshal(keptFold{f, f.Subjects.hashes()}) }
+func (f *fold) text() (text []byte, err error) {
+	if f.like == nil { // which stays the same while all else changes from one commit to the next
+		if f.like, err = json.Marshal(&f.Like); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(keptFold{f, f.like, f.Subjects.hashes()})
+}
 
 func readFold(text []byte) (*fold, error) {
 	kept := keptFold{fold: new(fold)}
 	err := json.Unmarshal(text, &kept)
 	if err == nil {
 		kept.fold.Subjects, err = kept.Subjects.subjects()
+	}
+	if err == nil && kept.Like != nil {
+		err = json.Unmarshal(kept.Like, &kept.fold.Like)
 	}
 	return kept.fold, err
 }
@@ -117,7 +129,7 @@ func (f *fold) clone() *fold {
 // foldKey is source, family and code, and what sets a status or an unknown code
 // apart.
 func foldKey(f *finding.Finding) string {
-	return fmt.Sprintf("%s\x00%s\x00%s\x00%s", f.Source, f.Family, f.Code, f.Action)
+	return f.Source + "\x00" + f.Family + "\x00" + f.Code + "\x00" + f.Action
 }
 
 // ended returns the keys of the windows that are over.
@@ -177,7 +189,7 @@ func (w *writer) fold(f *finding.Finding) error {
 	if x.Folded == 0 {
 		x.First, x.Last = f.Time, f.Time
 		x.Like = *f
-		x.Like.Original = ""
+		x.Like.Original, x.like = "", nil
 	}
 	x.Folded += f.Count
 	w.st.folded[f.Source] += f.Count

@@ -262,7 +262,7 @@ func TestFold(t *testing.T) {
 			switch f.Action {
 			case finding.Storm:
 				storms++
-				if f.Count != 47 || f.Subjects != 5 || len(f.Samples) != 3 || f.Start.Unix() != 3 || f.End.Unix() != 49 || f.ID == "" {
+				if f.Count != 47 || f.Subjects != 5 || len(f.Samples) != 3 || f.Start.Unix() != 3 || f.End.Unix() != 49 || f.ID == "" || f.Source != "s" || f.Code != found(0, "").Code || f.Path == "" {
 					t.Errorf("storm %+v", f)
 				}
 			default:

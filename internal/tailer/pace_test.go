@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +93,42 @@ func TestPace(t *testing.T) {
 	p.pause, busy.rest = mostPause, time.Now().Add(-time.Second)
 	if p.rests(busy) || p.pause != 0 {
 		t.Error("a hint about a file that has rested for long says nothing new")
+	}
+}
+
+// TestRestOfAll: a file rests for all that it has brought since it rested, though the last
+// of several turns brings little; and a hint that comes when it has rested begins no pause.
+func TestRestOfAll(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	line := strings.Repeat("x", 99) + "\n"
+	for _, c := range []struct {
+		bytes int
+		want  time.Duration
+	}{{2*chunkSize + flood, mostRest}, {flood + 1000, floodRest}, {2*chunkSize + 1000, mostRest}} {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString(strings.Repeat(line, c.bytes/len(line))); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		tail := byHand(t, Options{Sources: []Source{{Name: "s", Paths: []string{dir}}}}, func(c *Chunk) (int, error) { return len(c.Data), nil })
+		tail.turnAll(t)
+		g := tail.byPath[path]
+		if got := g.rest.Sub(g.lastTurn); got != c.want || g.brought != 0 {
+			t.Errorf("%d bytes: it rests for %v, not %v; %d are still counted", c.bytes, got, c.want, g.brought)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		g.rest = time.Now().Add(-time.Millisecond)
+		if tail.pace.deafen(g); !tail.pace.deaf.IsZero() {
+			t.Error("hints are left alone for a file that has rested")
+		}
 	}
 }
 
