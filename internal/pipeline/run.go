@@ -3,7 +3,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -164,15 +163,13 @@ func (x *runner) chunk(ctx context.Context, c *tailer.Chunk) (consumed int, err 
 	proven := resolver.Proven(c.Proved)
 	var found []finding.Finding
 	now := time.Now()
-	counted, line := 0, c.Line
+	origin := x.st.HostID() + c.Generation
 	consumed = x.o.Scanner.Scan(c.Data, c.Final, func(b *scanner.Block) {
-		line += int64(bytes.Count(c.Data[counted:b.Start], newline))
-		counted = b.Start
 		if !withoutOwn(b, c.Data[b.Start:b.End]) {
 			return
 		}
-		at := resolver.Place{Path: c.Path, Offset: c.Offset + int64(b.Start), Line: int(line), Truncated: c.Truncated, Read: now,
-			Partial: c.Partial && b.End == len(c.Data), Origin: x.st.HostID() + c.Generation}
+		at := resolver.Place{Path: c.Path, Offset: c.Offset + int64(b.Start), Line: int(c.Line + c.LinesIn(b.Start)), Truncated: c.Truncated, Read: now,
+			Partial: c.Partial && b.End == len(c.Data), Origin: origin}
 		found = x.block(found, src, b, proven, at)
 	})
 	if c.Final {

@@ -412,8 +412,8 @@ func TestPackedShifted(t *testing.T) {
 	read := func(id, text string) finding.Position {
 		g := newGeneration(src, f.path("app.log"), identity{}, nil)
 		g.id, g.done = id, true
-		g.advance([]byte(text))
-		return g.position(nil)
+		g.advance([]byte(text), int64(strings.Count(text, "\n")))
+		return g.position(nil, 0)
 	}
 	path := f.path("app.log.2.gz")
 	info, err := os.Stat(path)

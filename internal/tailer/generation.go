@@ -115,12 +115,12 @@ func (g *generation) close() {
 	}
 }
 
-// position is the place behind b, which stands at the offset.
-func (g *generation) position(b []byte) finding.Position {
+// position is the place behind b, which stands at the offset and in which so many lines end.
+func (g *generation) position(b []byte, lines int64) finding.Position {
 	head, anchor := g.behind(b)
 	return finding.Position{Generation: g.id, Source: g.src.Name, Path: g.said, Dev: g.key.dev, Ino: g.key.ino, Handle: g.key.handle,
 		Head: bytes.Clone(head.bytes), HeadSum: head.sum, Anchor: bytes.Clone(anchor), Offset: g.offset + int64(len(b)), Size: max(g.size, g.offset+int64(len(b))),
-		Lines: g.lines + int64(bytes.Count(b, newline)), Skipping: g.skipping, Done: g.done, Proved: maps.Clone(g.proved), Seen: time.Now().UTC(), Since: g.since.UTC()}
+		Lines: g.lines + lines, Skipping: g.skipping, Done: g.done, Proved: maps.Clone(g.proved), Seen: time.Now().UTC(), Since: g.since.UTC()}
 }
 
 var newline = []byte{'\n'}
@@ -135,15 +135,15 @@ func (g *generation) behind(b []byte) (head, []byte) {
 	return h, anchor[max(0, len(anchor)-maxAnchor):]
 }
 
-// advance consumes b.
-func (g *generation) advance(b []byte) {
+// advance consumes b, in which so many lines end.
+func (g *generation) advance(b []byte, lines int64) {
 	head, anchor := g.behind(b)
 	g.head = head
 	g.anchor = bytes.Clone(anchor)
 	if len(b) > 0 {
 		g.ending = ending{}
 	}
-	g.lines += int64(bytes.Count(b, newline))
+	g.lines += lines
 	g.offset += int64(len(b))
 }
 
@@ -287,7 +287,7 @@ func (g *generation) offer(data []byte, full, final bool, handle Handler) (r res
 		if err != nil {
 			return result{fatal: err}
 		}
-		g.advance(data[:n])
+		g.advance(data[:n], c.LinesIn(n))
 		g.held = n < complete
 		if n == 0 && full && !final {
 			final = true // the handler keeps back more than a chunk holds
@@ -301,8 +301,9 @@ func (g *generation) offer(data []byte, full, final bool, handle Handler) (r res
 }
 
 func (g *generation) chunk(data []byte) *Chunk {
-	return &Chunk{Source: g.src.Name, Path: g.said, Generation: g.id, Data: data, Offset: g.offset, Line: g.lines + 1, Proved: g.proved,
-		at: func(n int) finding.Position { return g.position(data[:n]) }}
+	c := &Chunk{Source: g.src.Name, Path: g.said, Generation: g.id, Data: data, Offset: g.offset, Line: g.lines + 1, Proved: g.proved}
+	c.at = func(n int) finding.Position { return g.position(data[:n], c.LinesIn(n)) }
+	return c
 }
 
 var nuls [4096]byte
@@ -314,10 +315,10 @@ func (g *generation) skip(data []byte, full bool) (rest []byte, ok bool) {
 	if g.skipping {
 		n := bytes.IndexByte(data, '\n') + 1
 		if n == 0 {
-			g.advance(data)
+			g.advance(data, 0)
 			return nil, false
 		}
-		g.advance(data[:n])
+		g.advance(data[:n], 1)
 		g.skipping, data = false, data[n:]
 	}
 	nul := 0
@@ -330,7 +331,7 @@ func (g *generation) skip(data []byte, full bool) (rest []byte, ok bool) {
 	if nul == len(data) && !full {
 		return data, false
 	}
-	g.advance(data[:nul])
+	g.advance(data[:nul], 0)
 	return data[nul:], nul < len(data)
 }
 
@@ -346,7 +347,7 @@ func (g *generation) unfinished(data []byte, full, final bool, handle Handler) r
 		}
 		c.Data, c.Truncated = append(data[:cut:cut], '\n'), true
 		c.at = func(int) finding.Position {
-			p := g.position(data[:cut])
+			p := g.position(data[:cut], 0)
 			p.Skipping = true
 			return p
 		}
@@ -360,7 +361,7 @@ func (g *generation) unfinished(data []byte, full, final bool, handle Handler) r
 	if _, err := handle(c); err != nil {
 		return result{fatal: err}
 	}
-	g.advance(data)
+	g.advance(data, 0)
 	g.skipping = c.Truncated
 	return result{more: full || c.Truncated, atEnd: !full && !c.Truncated}
 }
@@ -415,7 +416,7 @@ func (g *generation) leap(data []byte) bool {
 	if err != nil || to <= g.offset+int64(len(data)) {
 		return false
 	}
-	g.advance(nuls[:min(maxHead, to-g.offset)])
+	g.advance(nuls[:min(maxHead, to-g.offset)], 0)
 	g.offset, g.anchor = to, make([]byte, maxAnchor)
 	return true
 }

@@ -14,6 +14,7 @@
 package tailer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -77,7 +78,20 @@ type Chunk struct {
 	Proved     map[string]string
 	Losses     []finding.Loss
 
-	at func(consumed int) finding.Position
+	at      func(consumed int) finding.Position
+	counted int   // bytes of Data
+	lines   int64 // that end in them
+}
+
+// LinesIn returns how many lines end in the first n bytes of Data. What it was asked for
+// before is not counted again.
+func (c *Chunk) LinesIn(n int) int64 {
+	if n < c.counted {
+		c.counted, c.lines = 0, 0
+	}
+	c.lines += int64(bytes.Count(c.Data[c.counted:n], newline))
+	c.counted = n
+	return c.lines
 }
 
 // Position is the place behind the first consumed bytes of Data.
@@ -793,14 +807,14 @@ func (t *tailer) drop(g *generation) {
 	}
 	t.remove(g)
 	g.said = g.path
-	t.known.add(g.position(nil))
+	t.known.add(g.position(nil, 0))
 }
 
 // tell makes a changed position durable, with what was lost.
 func (t *tailer) tell(g *generation, losses ...finding.Loss) {
 	c := &Chunk{Source: g.src.Name, Path: g.path, Generation: g.id, Offset: g.offset, Line: g.lines + 1, Final: true, Proved: g.proved, Losses: losses}
 	g.said = g.path
-	c.at = func(int) finding.Position { return g.position(nil) }
+	c.at = func(int) finding.Position { return g.position(nil, 0) }
 	t.hand(c)
 }
 

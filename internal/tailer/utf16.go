@@ -32,18 +32,19 @@ func (g *generation) wide(data []byte) binary.ByteOrder {
 // offerWide hands on UTF-16 as UTF-8; offsets stay those of the file.
 func (g *generation) offerWide(data []byte, order binary.ByteOrder, full, final bool, handle Handler) (r result) {
 	if g.offset == 0 && (bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff})) {
-		g.advance(data[:2])
+		g.advance(data[:2], 0)
 		data = data[2:]
 	}
 	data = data[:len(data)&^1]
 	end := lastWide(data, order)
 	if g.skipping {
 		first := firstWide(data, order)
-		g.advance(data[:first])
-		g.skipping = first == 0 && len(data) > 0
-		if g.skipping {
-			g.advance(data)
+		if first > 0 {
+			g.advance(data[:first], 1)
+		} else {
+			g.advance(data, 0)
 		}
+		g.skipping = first == 0 && len(data) > 0
 		return result{more: full || first > 0 && first < len(data), atEnd: !full && first == len(data)}
 	}
 	cut, partial := false, false
@@ -58,26 +59,29 @@ func (g *generation) offerWide(data []byte, order binary.ByteOrder, full, final 
 		return result{atEnd: len(data) == 0}
 	}
 	text := narrow(data, order)
-	lines := func(n int) int64 { return g.lines + int64(bytes.Count(text[:n], newline)) }
 	if cut {
-		whole := g.lines // the newline that is put behind what is cut is no line's end
-		text, lines = append(text, '\n'), func(int) int64 { return whole }
+		text = append(text, '\n') // which is no line's end
 	}
 	c := &Chunk{Source: g.src.Name, Path: g.said, Generation: g.id, Data: text, Offset: g.offset, Line: g.lines + 1, Proved: g.proved,
 		Final: final || cut || partial, Truncated: cut, Partial: partial}
 	raw := func(n int) []byte { return data[:min(len(data), widened(text[:n]))] }
+	ends := func(n int) int64 {
+		if cut {
+			return 0
+		}
+		return c.LinesIn(n)
+	}
 	c.at = func(n int) finding.Position {
-		p := g.position(raw(n))
-		p.Lines, p.Skipping = lines(n), cut
+		p := g.position(raw(n), ends(n))
+		p.Skipping = cut
 		return p
 	}
 	n, err := handle(c)
 	if err != nil {
 		return result{fatal: err}
 	}
-	at := lines(n)
-	g.advance(raw(n))
-	g.lines, g.skipping, g.held = at, cut, n < len(text)
+	g.advance(raw(n), ends(n))
+	g.skipping, g.held = cut, n < len(text)
 	return result{more: full || n > 0 && !g.held, atEnd: partial}
 }
 
