@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/imwatch/imwatch/scanner/regex"
@@ -47,9 +48,9 @@ type precedent struct {
 	matters  []uint64 // bits of it, eight bytes a word, in which a text must be the same
 	matches  []Match
 	captures []capture
-	inPlain  int  // where captures stand: 0 for the text, else the length of its plain text
-	alone    bool // so was its block
-	kind     Kind
+	inPlain  int           // where captures stand: 0 for the text, else the length of its plain text
+	alone    bool          // so was its block
+	note     atomic.Uint32 // the blocks'
 }
 
 // A lesson is what is learned from a text while it is judged.
@@ -195,7 +196,7 @@ func (q *precedent) block(b *block) *Block {
 		Block
 		matches [1]Match
 		fields  [3]Field
-	}{Block: Block{Start: b.start(), End: b.end(), Text: b.lines[0].text, Kind: &q.kind}}
+	}{Block: Block{Start: b.start(), End: b.end(), Text: b.lines[0].text, Note: &q.note}}
 	piece.Matches = append(piece.matches[:0], q.matches...)
 	fill(piece.Matches, piece.fields[:], q.captures, piece.Text)
 	return &piece.Block

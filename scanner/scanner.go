@@ -33,29 +33,12 @@ type Block struct {
 	Decoded    bool   // Text is not what stands in the file
 	Partial    bool   // the record was cut off
 	Matches    []Match
-	Kind       *Kind // of its text; nil: none is known
-}
 
-// A Kind is what texts have in common that differ only in digits, none of them behind a %,
-// on which nothing depends that was found: all else in what was found is the same.
-type Kind struct {
-	note atomic.Uint32 // what who resolves has learned of it; 0: nothing
-}
-
-// Tame tells whether all that was found in such texts can be shown as it stands. It is safe
-// for concurrent use, as Know is.
-func (k *Kind) Tame() (tame, known bool) {
-	note := k.note.Load()
-	return note == 1, note != 0
-}
-
-// Know says whether it can.
-func (k *Kind) Know(tame bool) {
-	if tame {
-		k.note.Store(1)
-	} else {
-		k.note.Store(2)
-	}
+	// Note is a word for who resolves the block, kept with all texts that differ from its own
+	// only in digits that nothing depends on which was found, and that no sign stands before
+	// which begins an escape: what is found in one is found in all. It is 0 at first; nil
+	// where no such texts are known.
+	Note *atomic.Uint32
 }
 
 // A Match is a code found in a block. Matches share what they point to: it is not to be

@@ -12,11 +12,11 @@ import (
 // A searcher finds the anchors of all rules in one pass.
 type searcher struct {
 	*sieve.Sieve
-	looks   [][]look // of each literal; one must fit
-	tails   []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
-	inside  []bool   // of each window: it can stand inside a number; else behind a digit only where that is part of an escape
-	near    []bool   // of each window: all its literals begin with it and mayBeRefused
-	refused refusals
+	looks     [][]look // of each literal; one must fit
+	tails     []*tail  // of each literal: fits where one of its looks' tails may; nil: ask each
+	inside    []bool   // of each window: it can stand inside a number; else behind a digit only where that is part of an escape
+	refusable []bool   // of each window: all its literals begin with it and mayBeRefused; and of 0, no window
+	refused   refusals
 }
 
 // Refusals are texts of eight bytes that are known not to fit, whatever stands around
@@ -69,20 +69,18 @@ func newSearcher(files [][]anchor, known *plan.Table) *searcher {
 	}
 	s.Sieve = sieve.Known(lits, known)
 	s.refused[0].Store(1) // a zero there would stand for eight NULs
-	s.inside, s.near = make([]bool, len(lits)+1), slices.Repeat([]bool{true}, len(lits)+1)
+	s.inside, s.refusable = make([]bool, len(lits)+1), slices.Repeat([]bool{true}, len(lits)+1)
 	s.Windows(func(w uint32, lit, at int) {
 		s.inside[w] = s.inside[w] || at != 0 || !s.number(lit)
-		s.near[w] = s.near[w] && at == 0 && s.mayBeRefused(lit)
+		s.refusable[w] = s.refusable[w] && at == 0 && s.mayBeRefused(lit)
 	})
 	return s
 }
 
-// mayBeRefused tells whether eight bytes that a literal's window begins can say that it
-// does not fit: it is as long, or something is asked of what stands behind it. What stands
-// behind digits differs from one place to the next, and is not worth remembering.
+// mayBeRefused tells whether eight bytes that begin with a literal can be enough to rule it
+// out: it is at least as long, or all its looks ask for something behind it.
 func (s *searcher) mayBeRefused(lit int) bool {
-	text := s.Literals[lit]
-	return !isDigit(text[0]) && (len(text) >= refusal || !slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail == nil }))
+	return len(s.Literals[lit]) >= refusal || !slices.ContainsFunc(s.looks[lit], func(l look) bool { return l.tail == nil })
 }
 
 // number tells whether a literal begins with a digit and none of its looks lets another
@@ -159,16 +157,17 @@ func (s *searcher) fit(data []byte, place int, files *fileSet) (hit int) {
 			}
 		}
 	}
-	if hit < 0 && s.near[window] && place+refusal <= len(data) && !isDigit(data[place]) {
+	// What stands behind digits differs from one place to the next.
+	if hit < 0 && s.refusable[window] && place+refusal <= len(data) && !isDigit(data[place]) {
 		s.remember(data[place:place+refusal], window)
 	}
 	return hit
 }
 
-// remember notes a text that begins with a window or with none, if no literal fits there
-// whatever stands before and behind it.
+// remember notes a text, unless some literal may fit there, depending on what stands around
+// it.
 func (s *searcher) remember(text []byte, window uint32) {
-	if s.Begun(text, window) {
+	if s.Begins(text, window) {
 		return
 	}
 	for lit, _, e := s.Next(text, 0, window); lit >= 0; lit, _, e = s.Next(text, 0, e) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/imwatch/imwatch/codes"
 	"github.com/imwatch/imwatch/rules"
+	"github.com/imwatch/imwatch/scanner/sieve"
 )
 
 // TestRefusals: what is remembered not to fit changes nothing that is found.
@@ -29,6 +30,13 @@ func TestRefusals(t *testing.T) {
 			s.refused[i].Store(1)
 		}
 	}
+	longer := map[uint32]bool{} // windows with a literal that is longer than what is remembered
+	var long []string
+	s.Windows(func(w uint32, lit, _ int) {
+		if text := s.Literals[lit]; len(text) > refusal && s.refusable[w] {
+			longer[w], long = true, append(long, text)
+		}
+	})
 	r := rand.New(rand.NewPCG(8, 8))
 	parts := strings.Split(`" " : = 2 28 -1 % \ \" %22 %3A , } text cmd u0022 x3a é`, " ")
 	lines := []string{"\x00\x00\x00\x00\x00\x00\x00\x00"}
@@ -37,8 +45,12 @@ func TestRefusals(t *testing.T) {
 		for range 1 + r.IntN(4) {
 			line += parts[r.IntN(len(parts))]
 		}
-		if lit := s.Literals[r.IntN(len(s.Literals))]; r.IntN(2) == 0 { // which may be longer than what is remembered
+		switch lit := s.Literals[r.IntN(len(s.Literals))]; r.IntN(3) {
+		case 0:
 			line += lit[:1+r.IntN(len(lit))]
+		case 1:
+			lit = long[r.IntN(len(long))]
+			line += lit[:min(len(lit), sieve.Window+r.IntN(refusal))] + "........"
 		}
 		lines = append(lines, line+strings.Repeat(".", r.IntN(9)))
 	}
@@ -55,15 +67,23 @@ func TestRefusals(t *testing.T) {
 			}
 		}
 	}
-	known := 0
+	known, without, begun := 0, 0, 0
 	for _, line := range lines {
 		for at := range line {
-			if s.refused.refuse([]byte(line), at) {
-				known++
+			if !s.refused.refuse([]byte(line), at) {
+				continue
+			}
+			known++
+			w := s.Window([]byte(line), at)
+			if w == 0 {
+				without++
+			}
+			if longer[w] {
+				begun++
 			}
 		}
 	}
-	if known < 100 {
-		t.Errorf("%d places are remembered", known)
+	if known < 100 || without < 10 || begun < 10 {
+		t.Errorf("%d places are remembered, %d of no window, %d of one of long literals", known, without, begun)
 	}
 }

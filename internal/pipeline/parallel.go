@@ -54,7 +54,7 @@ func (p *parallel) all(ctx context.Context) error {
 type parallel struct {
 	s     oneFile
 	out   *emitter
-	order chan *job // as they are taken; few: what is found and not yet taken is memory
+	order chan *job // in the order they are taken; short: what waits in it is memory
 	jobs  chan *job // as they are worked on
 
 	next int64  // of the large file at hand: up to where it is done

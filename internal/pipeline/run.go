@@ -168,7 +168,7 @@ func (x *runner) chunk(ctx context.Context, c *tailer.Chunk) (consumed int, err 
 		if !withoutOwn(b, c.Data[b.Start:b.End]) {
 			return
 		}
-		at := resolver.Place{Path: c.Path, Offset: c.Offset + int64(b.Start), Line: int(c.Line + c.LinesIn(b.Start)), Truncated: c.Truncated, Read: now,
+		at := resolver.Place{Path: c.Path, Offset: c.Offset + int64(b.Start), Line: int(c.LineAt(b.Start)), Truncated: c.Truncated, Read: now,
 			Partial: c.Partial && b.End == len(c.Data), Origin: origin}
 		found = x.block(found, src, b, proven, at)
 	})

@@ -15,8 +15,10 @@ func Clean(s string, max int) string { return clean(s, max, false) }
 // Terminal is Clean for one line of a terminal: a newline becomes ⏎.
 func Terminal(s string) string { return clean(s, 64<<10, true) }
 
-// Stays tells whether Clean leaves a text as it is.
-func Stays(s string, max int) bool { return len(s) <= max && ok(s, false) == len(s) }
+// IsClean tells whether Clean leaves a text as it is.
+func IsClean(s string, max int) bool { return isClean(s, max, false) }
+
+func isClean(s string, max int, oneLine bool) bool { return len(s) <= max && ok(s, oneLine) == len(s) }
 
 const ellipsis = "…"
 

@@ -25,6 +25,8 @@ type pattern struct {
 	keys  bool   // the words are parts of names, behind which a separator stands
 	needs string // what every match has too, in this case, or ""
 	re    func() *regex.Regexp
+
+	anyDigits func() *regex.Regexp // where the words have digits: re with any digits in their place
 }
 
 // lazily compiles a regex when a text is the first to need it.
@@ -72,24 +74,19 @@ func New(extra []string) (*Redactor, error) {
 var builtInGate = sync.OnceValue(func() *gate { return newGate(builtIn) })
 
 var builtIn = []pattern{
-	{[]string{"msg_body", "content"}, false, "--->-", lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`)},
-	{[]string{"msg_body"}, false, "", lazily(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`)},
-	{[]string{"authorization"}, false, "", lazily(`(?i)\b(?:proxy-)?authorization` + separator + `(?:` + quote + `)?(?:bearer|basic|digest|token)?[ +]?(?P<secret>[^\s"'` + "`" + `,;\\{}]+)`)},
-	{[]string{"bearer"}, false, "", lazily(`(?i)\bbearer[ +:]+(?P<secret>[\w\-.~+/]{8,}=*)`)},
-	{[]string{"cookie"}, false, "", lazily(`(?i)\b(?:set-)?cookie` + separator + `(?:` + quote + `)?(?P<secret>[^"'` + "`" + `\n\\]+)`)},
+	{[]string{"msg_body", "content"}, false, "--->-", lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`), nil},
+	{[]string{"msg_body"}, false, "", lazily(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`), nil},
+	{[]string{"authorization"}, false, "", lazily(`(?i)\b(?:proxy-)?authorization` + separator + `(?:` + quote + `)?(?:bearer|basic|digest|token)?[ +]?(?P<secret>[^\s"'` + "`" + `,;\\{}]+)`), nil},
+	{[]string{"bearer"}, false, "", lazily(`(?i)\bbearer[ +:]+(?P<secret>[\w\-.~+/]{8,}=*)`), nil},
+	{[]string{"cookie"}, false, "", lazily(`(?i)\b(?:set-)?cookie` + separator + `(?:` + quote + `)?(?P<secret>[^"'` + "`" + `\n\\]+)`), nil},
 	{[]string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"}, true, "",
-		lazily(`(?i)(?:^|[^\w]|%[0-9a-f]{2}|\\[nrt])` + secretKeys + separator + value)},
-	{[]string{"eyj"}, false, "", lazily(`\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?`)},
-	{[]string{"ywmt"}, false, "", lazily(`\bYWMt[\w\-+/]{8,}={0,2}`)},
-	{[]string{"://"}, false, "@", lazily(`://[^/\s:@"']*:(?P<secret>[^/\s@"']+)@`)},
-	{[]string{"007ej", "006"}, false, "", lazily(`\b(?:007eJ[\w+/]{24,}|006[0-9a-f]{32}[\w+/]{16,})={0,2}`)},
+		lazily(`(?i)(?:^|[^\w]|%[0-9a-f]{2}|\\[nrt])` + secretKeys + separator + value), nil},
+	{[]string{"eyj"}, false, "", lazily(`\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?`), nil},
+	{[]string{"ywmt"}, false, "", lazily(`\bYWMt[\w\-+/]{8,}={0,2}`), nil},
+	{[]string{"007ej", "006"}, false, "", lazily(`\b(?:007eJ[\w+/]{24,}|006[0-9a-f]{32}[\w+/]{16,})={0,2}`),
+		lazily(`\b\d{3}(?:eJ[\w+/]{24,}|[0-9a-f]{32}[\w+/]{16,})`)},
+	{[]string{"://"}, false, "@", lazily(`://[^/\s:@"']*:(?P<secret>[^/\s@"']+)@`), nil},
 }
-
-// The only words with digits are an Agora token's; anyAgoraToken takes any digits for them.
-var (
-	agoraToken    = &builtIn[len(builtIn)-1]
-	anyAgoraToken = lazily(`\b\d{3}(?:eJ[\w+/]{24,}|[0-9a-f]{32}[\w+/]{16,})`)
-)
 
 // Text replaces the secrets of a text. It returns s itself when there is none.
 func (r *Redactor) Text(s string) string {
@@ -104,21 +101,27 @@ func (r *Redactor) Text(s string) string {
 	return s
 }
 
-// BuiltIn tells whether only the built-in redactors run.
-func (r *Redactor) BuiltIn() bool { return len(r.extra) == 0 }
+// OnlyBuiltIn tells whether only the built-in redactors run.
+func (r *Redactor) OnlyBuiltIn() bool { return len(r.extra) == 0 }
 
-// Tame tells whether the built-in redactors replace nothing of a text, nor of any other that
-// differs from it in digits only.
-func Tame(s string) bool {
-	if strings.Contains(s, "%") { // an escape's digits can be a letter
+// NoSecret tells whether the built-in redactors replace nothing of a text, nor of any other
+// that differs from it in digits only. It may say no where they would not, never yes where they
+// would.
+func NoSecret(s string) bool {
+	if strings.Contains(s, "%") { // %3A stands between a name and its value, %4A does not
 		return false
 	}
 	for open := builtInGate().open(s); open != 0; open &= open - 1 {
-		if p := &builtIn[bits.TrailingZeros64(open)]; p != agoraToken && strings.Contains(s, p.needs) {
+		if p := &builtIn[bits.TrailingZeros64(open)]; p.anyDigits == nil && strings.Contains(s, p.needs) {
 			return false
 		}
 	}
-	return !anyAgoraToken().MatchString(s)
+	for i := range builtIn {
+		if any := builtIn[i].anyDigits; any != nil && any().MatchString(s) {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *pattern) replace(s string) string {

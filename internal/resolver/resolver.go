@@ -105,7 +105,7 @@ func (s *Source) Undecided(m *scanner.Match, p Proven) bool {
 // confidence. They share the block's texts, lists and maps, which must not
 // change any more.
 func (r *Resolver) Resolve(list []finding.Finding, s *Source, b *scanner.Block, p Proven, at Place) []finding.Finding {
-	from, tame := len(list), r.tame(b)
+	from, asIs := len(list), r.asItStands(b)
 	for i := range b.Matches {
 		m := &b.Matches[i]
 		if s.Undecided(m, p) {
@@ -117,7 +117,7 @@ func (r *Resolver) Resolve(list []finding.Finding, s *Source, b *scanner.Block, 
 		}
 		if len(list) == from {
 			list = append(slices.Grow(list, len(b.Matches)), finding.Finding{})
-			r.common(&list[from], s, b, at, tame)
+			r.common(&list[from], s, b, at, asIs)
 		} else {
 			list = append(list, list[from])
 		}
@@ -125,14 +125,12 @@ func (r *Resolver) Resolve(list []finding.Finding, s *Source, b *scanner.Block, 
 		f.Action, f.Confidence = action(m), confidence
 		r.family(f, s, m, p)
 		f.Code, f.Symbol, f.Rule = m.Code, m.Symbol, m.Rule.ID
-		if f.Text = m.Text; !tame {
-			f.Text = r.clean(m.Text, maxText)
-		}
+		f.Text = r.clean(m.Text, maxText, asIs)
 		f.Inner = nil
 		if m.Inner != nil {
 			f.Inner = r.inner(m.Inner, f.Family)
 		}
-		f.Fields = r.fields(s, m.Fields, tame)
+		f.Fields = r.fields(s, m.Fields, asIs)
 		f.ID = id(at.Origin, at.Offset, i)
 	}
 	return list
@@ -141,7 +139,7 @@ func (r *Resolver) Resolve(list []finding.Finding, s *Source, b *scanner.Block, 
 // inner makes the causes of a finding; one of another group is of the finding's
 // own vendor.
 func (r *Resolver) inner(in *scanner.Inner, family string) *finding.Inner {
-	out := &finding.Inner{Family: family, Code: in.Code, Text: r.clean(in.Text, maxText)}
+	out := &finding.Inner{Family: family, Code: in.Code, Text: r.clean(in.Text, maxText, false)}
 	if len(in.Families) > 0 {
 		out.Family = in.Families[0]
 		for _, id := range in.Families {
@@ -177,7 +175,7 @@ func rank(confidence string) int {
 }
 
 // common fills in what all findings of a block share.
-func (r *Resolver) common(f *finding.Finding, s *Source, b *scanner.Block, at Place, tame bool) {
+func (r *Resolver) common(f *finding.Finding, s *Source, b *scanner.Block, at Place, asIs bool) {
 	loc := s.Location
 	if loc == nil {
 		loc = time.Local
@@ -189,9 +187,7 @@ func (r *Resolver) common(f *finding.Finding, s *Source, b *scanner.Block, at Pl
 	f.Time, f.TimeBasis, f.Created = t.Time.UTC(), t.Basis, at.Read.UTC()
 	f.Source, f.Service, f.Labels = s.Name, s.Service, s.Labels
 	f.Path, f.Offset, f.Line = redact.Clean(at.Path, 1024), at.Offset, at.Line
-	if f.Original, f.Count = b.Text, 1; !tame {
-		f.Original = r.excerpt(b)
-	}
+	f.Original, f.Count = r.excerpt(b, asIs), 1
 	flag := func(name string, on bool) {
 		if on {
 			f.Flags = append(f.Flags, name)
@@ -203,32 +199,60 @@ func (r *Resolver) common(f *finding.Finding, s *Source, b *scanner.Block, at Pl
 }
 
 // clean redacts first: what is cut off or escaped could no longer be recognised.
-func (r *Resolver) clean(s string, limit int) string { return redact.Clean(r.redact.Text(s), limit) }
+func (r *Resolver) clean(s string, limit int, asIs bool) string {
+	if asIs {
+		return s
+	}
+	return redact.Clean(r.redact.Text(s), limit)
+}
 
-// tame tells whether all texts of a block are shown as they stand, but for those of causes.
-// It is asked once for all blocks of a kind.
-func (r *Resolver) tame(b *scanner.Block) bool {
-	if b.Kind == nil || !r.redact.BuiltIn() {
+// What is noted of texts that differ in digits only.
+const (
+	unknown = iota
+	stands  // they need neither redaction nor escapes
+	changes
+)
+
+// asItStands tells whether all texts of a block can be shown as they stand, but for those of
+// causes; it looks at them once for all blocks that share a note.
+func (r *Resolver) asItStands(b *scanner.Block) bool {
+	// Resolvers share the notes of a scanner: none may go by what was noted with redactors
+	// other than its own.
+	if b.Note == nil || !r.redact.OnlyBuiltIn() {
 		return false
 	}
-	tame, known := b.Kind.Tame()
-	if !known {
-		stays := func(s string, limit int) bool { return redact.Tame(s) && redact.Stays(s, limit) }
-		tame = stays(b.Text, MaxOriginal)
-		for i := range b.Matches {
-			m := &b.Matches[i]
-			tame = tame && stays(m.Text, maxText)
-			for _, f := range m.Fields {
-				tame = tame && stays(f.Value, maxField)
-			}
+	note := b.Note.Load()
+	if note == unknown {
+		if note = changes; needsNothing(b) {
+			note = stands
 		}
-		b.Kind.Know(tame)
+		b.Note.Store(note)
 	}
-	return tame
+	return note == stands
+}
+
+// needsNothing tells whether no text of a block, nor of one that differs from it in digits
+// only, needs redaction or escapes.
+func needsNothing(b *scanner.Block) bool {
+	stays := func(s string, limit int) bool { return redact.NoSecret(s) && redact.IsClean(s, limit) }
+	if !stays(b.Text, MaxOriginal) {
+		return false
+	}
+	for i := range b.Matches {
+		m := &b.Matches[i]
+		changed := func(f scanner.Field) bool { return !stays(f.Value, maxField) }
+		if !stays(m.Text, maxText) || slices.ContainsFunc(m.Fields, changed) {
+			return false
+		}
+	}
+	return true
 }
 
 // excerpt is the block, or of a long one the part around the first match.
-func (r *Resolver) excerpt(b *scanner.Block) string {
+func (r *Resolver) excerpt(b *scanner.Block, asIs bool) string {
+	if asIs {
+		return b.Text
+	}
 	s := r.redact.Text(b.Text)
 	if len(s) > MaxOriginal {
 		const lead = MaxOriginal / 4
@@ -299,13 +323,10 @@ func first(list []string, x string) []string {
 }
 
 // fields cleans what a rules file captured and treats the user as the source says.
-func (r *Resolver) fields(s *Source, in []scanner.Field, tame bool) finding.Fields {
+func (r *Resolver) fields(s *Source, in []scanner.Field, asIs bool) finding.Fields {
 	out := make(finding.Fields, 0, len(in))
 	for _, f := range in {
-		clean := f.Value
-		if !tame {
-			clean = r.clean(clean, maxField)
-		}
+		clean := r.clean(f.Value, maxField, asIs)
 		if f.Name == "user_id" {
 			clean = s.subject(clean)
 		}

@@ -34,7 +34,7 @@ type fold struct {
 	Samples  []string        `json:"samples,omitempty"`
 	Files    []string        `json:"files,omitempty"`
 	Like     finding.Finding `json:"-"` // the first folded one
-	like     json.RawMessage // what it is as text; nil: not asked yet
+	likeText json.RawMessage // nil: made when it is next written
 }
 
 // subjects is a set of them, each as a hash.
@@ -99,12 +99,12 @@ type keptFold struct {
 }
 
 func (f *fold) text() (text []byte, err error) {
-	if f.like == nil { // which stays the same while all else changes from one commit to the next
-		if f.like, err = json.Marshal(&f.Like); err != nil {
+	if f.likeText == nil { // encoded once, not at every commit: it stays as it is
+		if f.likeText, err = json.Marshal(&f.Like); err != nil {
 			return nil, err
 		}
 	}
-	return json.Marshal(keptFold{f, f.like, f.Subjects.hashes()})
+	return json.Marshal(keptFold{f, f.likeText, f.Subjects.hashes()})
 }
 
 func readFold(text []byte) (*fold, error) {
@@ -189,7 +189,7 @@ func (w *writer) fold(f *finding.Finding) error {
 	if x.Folded == 0 {
 		x.First, x.Last = f.Time, f.Time
 		x.Like = *f
-		x.Like.Original, x.like = "", nil
+		x.Like.Original, x.likeText = "", nil
 	}
 	x.Folded += f.Count
 	w.st.folded[f.Source] += f.Count

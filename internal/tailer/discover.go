@@ -207,7 +207,7 @@ func (t *tailer) closed(s *source, path string, key identity) *generation {
 		if err != nil {
 			return nil // the next look tells
 		}
-		if p := g.position(nil, 0); full.same(g.key) && contains(f, &p) {
+		if p := g.here(); full.same(g.key) && contains(f, &p) {
 			g.f = f
 			t.held++
 			return g
@@ -314,7 +314,7 @@ func (t *tailer) adopt(s *source, path string) {
 func (t *tailer) settle(g *generation, f *os.File, size int64) {
 	f.Close()
 	t.settled[g.path] = settled{g.key, size}
-	t.known.add(g.position(nil, 0))
+	t.known.add(g.here())
 }
 
 // recall finds the position that a file goes on from: by its inode or its path,

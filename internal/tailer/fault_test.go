@@ -413,7 +413,7 @@ func TestPackedShifted(t *testing.T) {
 		g := newGeneration(src, f.path("app.log"), identity{}, nil)
 		g.id, g.done = id, true
 		g.advance([]byte(text), int64(strings.Count(text, "\n")))
-		return g.position(nil, 0)
+		return g.here()
 	}
 	path := f.path("app.log.2.gz")
 	info, err := os.Stat(path)

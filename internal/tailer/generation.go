@@ -68,7 +68,7 @@ type generation struct {
 	resting  bool      // and one has come
 	turns    float64   // that it has had of late, fewer by freeRate a second
 	lastTurn time.Time
-	brought  int64 // bytes, by that turn and those before it that left more to read
+	brought  int64 // bytes, by its turns that left more to read
 	flush    bool  // the next turn is final
 	last     bool  // and takes a last line without its newline
 	gone     bool
@@ -114,6 +114,9 @@ func (g *generation) close() {
 		}
 	}
 }
+
+// here is the place that was reached.
+func (g *generation) here() finding.Position { return g.position(nil, 0) }
 
 // position is the place behind b, which stands at the offset and in which so many lines end.
 func (g *generation) position(b []byte, lines int64) finding.Position {
@@ -287,7 +290,7 @@ func (g *generation) offer(data []byte, full, final bool, handle Handler) (r res
 		if err != nil {
 			return result{fatal: err}
 		}
-		g.advance(data[:n], c.LinesIn(n))
+		g.advance(data[:n], c.LineAt(n)-c.Line)
 		g.held = n < complete
 		if n == 0 && full && !final {
 			final = true // the handler keeps back more than a chunk holds
@@ -302,7 +305,7 @@ func (g *generation) offer(data []byte, full, final bool, handle Handler) (r res
 
 func (g *generation) chunk(data []byte) *Chunk {
 	c := &Chunk{Source: g.src.Name, Path: g.said, Generation: g.id, Data: data, Offset: g.offset, Line: g.lines + 1, Proved: g.proved}
-	c.at = func(n int) finding.Position { return g.position(data[:n], c.LinesIn(n)) }
+	c.at = func(n int) finding.Position { return g.position(data[:n], c.LineAt(n)-c.Line) }
 	return c
 }
 

@@ -18,7 +18,7 @@ const (
 	floodRest  = 250 * time.Millisecond // and one with very much so long: what a turn costs beside reading is saved
 	flood      = 64 << 10               // bytes
 	mostRest   = time.Second            // and one that is written so fast that this costs as much as reading it
-	torrent    = 512 << 10              // bytes
+	torrent    = 512 << 10              // bytes, in every floodRest since it was read before
 	freeTurns  = 5                      // in a row need no rest, nor as many a second as
 	freeRate   = 20
 
@@ -58,14 +58,15 @@ func (p *pace) hints(w *watcher) <-chan fsnotify.Event {
 	return w.events()
 }
 
-// turned makes a generation rest that has had a turn, or several without a rest between,
-// which brought n bytes.
+// turned makes a generation rest that has had a turn, the last of those that it needed for n
+// bytes.
 func (p *pace) turned(g *generation, began time.Time, n int64) {
 	now := time.Now()
+	rests := max(1, float64(now.Sub(g.lastTurn))/float64(floodRest)) // that it could have had since
 	g.turns = max(0, g.turns-freeRate*now.Sub(g.lastTurn).Seconds()) + 1
 	g.lastTurn = now
 	switch {
-	case n >= torrent:
+	case float64(n) >= torrent*rests:
 		g.rest = now.Add(mostRest)
 	case n >= flood:
 		g.rest = now.Add(floodRest)
@@ -104,7 +105,7 @@ func (p *pace) deafen(g *generation) {
 	}
 	now := time.Now()
 	if !g.rest.After(now) {
-		return // it is read at once
+		return // the timer reads it within leastPause
 	}
 	p.pause = min(max(2*p.pause, leastDeaf), mostPause)
 	p.deaf = now.Add(p.pause)

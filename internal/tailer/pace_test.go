@@ -29,8 +29,15 @@ func TestPace(t *testing.T) {
 		}
 	}
 	for n, want := range map[int64]time.Duration{dense: denseRest, flood - 1: denseRest, flood: floodRest, torrent - 1: floodRest, torrent: mostRest} {
+		busy.lastTurn = time.Now()
 		if p.turned(busy, time.Now(), n); busy.rest.Sub(busy.lastTurn) != want {
 			t.Errorf("%d bytes make a file rest for %v", n, busy.rest.Sub(busy.lastTurn))
+		}
+	}
+	for n, want := range map[int64]time.Duration{torrent: floodRest, 3 * torrent: floodRest, 8 * torrent: mostRest} {
+		busy.lastTurn = time.Now().Add(-mostRest)
+		if p.turned(busy, time.Now(), n); busy.rest.Sub(busy.lastTurn) != want {
+			t.Errorf("%d bytes in a second make a file rest for %v", n, busy.rest.Sub(busy.lastTurn))
 		}
 	}
 	busy, quiet = &generation{}, &generation{}
@@ -97,38 +104,53 @@ func TestPace(t *testing.T) {
 }
 
 // TestRestOfAll: a file rests for all that it has brought since it rested, though the last
-// of several turns brings little; and a hint that comes when it has rested begins no pause.
+// of several turns brings little; but not for what it brought in one burst, or before it was
+// cut. A hint that comes when it has rested begins no pause, where others do (TestPace).
 func TestRestOfAll(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "a.log")
-	line := strings.Repeat("x", 99) + "\n"
-	for _, c := range []struct {
-		bytes int
-		want  time.Duration
-	}{{2*chunkSize + flood, mostRest}, {flood + 1000, floodRest}, {2*chunkSize + 1000, mostRest}} {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	path := filepath.Join(t.TempDir(), "a.log")
+	write := func(bytes, flags int) {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|flags, 0o600)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.WriteString(strings.Repeat(line, c.bytes/len(line))); err != nil {
+		line := strings.Repeat("x", 99) + "\n"
+		if _, err := f.WriteString(strings.Repeat(line, bytes/len(line))); err != nil {
 			t.Fatal(err)
 		}
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
-		tail := byHand(t, Options{Sources: []Source{{Name: "s", Paths: []string{dir}}}}, func(c *Chunk) (int, error) { return len(c.Data), nil })
+	}
+	write(1000, 0)
+	tail := byHand(t, Options{Sources: []Source{{Name: "s", Paths: []string{path}}}}, func(c *Chunk) (int, error) { return len(c.Data), nil })
+	tail.turnAll(t)
+	g := tail.byPath[path]
+	for _, c := range []struct {
+		bytes, flags int
+		since        time.Duration // it was read
+		want         time.Duration
+	}{
+		{2*chunkSize + flood, os.O_APPEND, 0, mostRest},
+		{2*chunkSize + 1000, os.O_APPEND, 0, mostRest},
+		{2*chunkSize + flood, os.O_APPEND, time.Minute, floodRest},
+		{flood + 1000, os.O_APPEND, 0, floodRest}, // by one turn
+		{flood + 1000, os.O_TRUNC, 0, floodRest},
+	} {
+		write(c.bytes, c.flags)
+		if c.flags == os.O_TRUNC {
+			g.brought = 2 * chunkSize // by turns that left more, of what was there before
+		}
+		g.lastTurn = time.Now().Add(-c.since)
+		tail.enqueue(g)
 		tail.turnAll(t)
-		g := tail.byPath[path]
 		if got := g.rest.Sub(g.lastTurn); got != c.want || g.brought != 0 {
 			t.Errorf("%d bytes: it rests for %v, not %v; %d are still counted", c.bytes, got, c.want, g.brought)
 		}
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-		g.rest = time.Now().Add(-time.Millisecond)
-		if tail.pace.deafen(g); !tail.pace.deaf.IsZero() {
-			t.Error("hints are left alone for a file that has rested")
-		}
+	}
+	g.rest = time.Now().Add(-time.Millisecond)
+	if tail.pace.deafen(g); !tail.pace.deaf.IsZero() {
+		t.Error("hints are left alone for a file that has rested")
 	}
 }
 

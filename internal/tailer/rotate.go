@@ -34,7 +34,7 @@ func descriptorLimit() int {
 // read may be in a copy (logrotate's copytruncate); the file itself begins a new
 // generation.
 func (t *tailer) truncated(g *generation) error {
-	old := g.position(nil, 0)
+	old := g.here()
 	ok, err := t.rescue(g.src, &old)
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (t *tailer) vanished(g *generation) error {
 		t.remove(g) // the next sweep finds it under its new name
 		return nil
 	}
-	p := g.position(nil, 0)
+	p := g.here()
 	ok, err := t.rescue(g.src, &p)
 	if err != nil {
 		return err
@@ -241,7 +241,7 @@ func (t *tailer) isCopy(g *generation) bool {
 		if o.f == nil {
 			t.open(o)
 		}
-		if p := o.position(nil, 0); o.f == nil {
+		if p := o.here(); o.f == nil {
 			if o.offset > 0 && contains(g.f, &p) {
 				t.wait(g, o, false) // o's next turn finds out what has become of it
 				t.enqueue(o)
@@ -254,7 +254,7 @@ func (t *tailer) isCopy(g *generation) bool {
 		}
 		same := copied(o, g)
 		if o.born != g.path {
-			p := o.position(nil, 0)
+			p := o.here()
 			switch whole := o.intact(); {
 			case !whole && o.offset > 0 && contains(g.f, &p):
 				// o has been cut since, and its next turn will find out.
@@ -377,7 +377,7 @@ func (t *tailer) copyOf(g, o *generation) bool {
 		if g.size < o.offset {
 			return false
 		}
-		p := o.position(nil, 0)
+		p := o.here()
 		p.Path = g.path
 		t.remove(o)
 		if t.byPath[o.path] == o {
@@ -668,7 +668,7 @@ func (t *tailer) packedSibling(live *generation, path string, key identity, info
 		if g.path == path || g.busy || g.offset == 0 && g.size > 0 {
 			return false // the next sweep knows more
 		}
-		known = append(known, g.position(nil, 0))
+		known = append(known, g.here())
 	}
 	for _, p := range t.known.byKin[live.kin] {
 		known = append(known, *p)
@@ -832,7 +832,7 @@ func (g *generation) unpack(ctx context.Context, final bool, handle Handler) (r 
 		return r
 	}
 	g.maybe = nil
-	p := g.position(nil, 0)
+	p := g.here()
 	if ok, err := packs(ctx, f, &p); err == nil && !ok {
 		return result{vanished: true} // it was written anew
 	}

@@ -83,15 +83,15 @@ type Chunk struct {
 	lines   int64 // that end in them
 }
 
-// LinesIn returns how many lines end in the first n bytes of Data. What it was asked for
-// before is not counted again.
-func (c *Chunk) LinesIn(n int) int64 {
+// LineAt returns the number of the line at Data[n]. Asked in rising order, it counts each
+// byte once.
+func (c *Chunk) LineAt(n int) int64 {
 	if n < c.counted {
 		c.counted, c.lines = 0, 0
 	}
 	c.lines += int64(bytes.Count(c.Data[c.counted:n], newline))
 	c.counted = n
-	return c.lines
+	return c.Line + c.lines
 }
 
 // Position is the place behind the first consumed bytes of Data.
@@ -665,6 +665,10 @@ func (t *tailer) tick() {
 func (t *tailer) end(x turn) error {
 	g, r := x.g, x.res
 	g.busy = false
+	brought := g.brought + g.offset - x.from
+	if g.brought = 0; r.more {
+		g.brought = brought
+	}
 	if g.pipe {
 		g.sipped()
 	}
@@ -700,10 +704,8 @@ func (t *tailer) end(x turn) error {
 		t.healed(g.path, g.failed)
 		g.failed, g.retry = nil, backoff{}
 	}
-	g.brought += g.offset - x.from
-	t.pace.turned(g, x.began, g.brought)
 	if !r.more {
-		g.brought = 0
+		t.pace.turned(g, x.began, brought)
 	}
 	switch {
 	case r.more || g.again && !t.pace.rests(g):
@@ -807,14 +809,14 @@ func (t *tailer) drop(g *generation) {
 	}
 	t.remove(g)
 	g.said = g.path
-	t.known.add(g.position(nil, 0))
+	t.known.add(g.here())
 }
 
 // tell makes a changed position durable, with what was lost.
 func (t *tailer) tell(g *generation, losses ...finding.Loss) {
 	c := &Chunk{Source: g.src.Name, Path: g.path, Generation: g.id, Offset: g.offset, Line: g.lines + 1, Final: true, Proved: g.proved, Losses: losses}
 	g.said = g.path
-	c.at = func(int) finding.Position { return g.position(nil, 0) }
+	c.at = func(int) finding.Position { return g.here() }
 	t.hand(c)
 }
 

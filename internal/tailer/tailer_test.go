@@ -559,6 +559,52 @@ func TestWide(t *testing.T) {
 	}
 }
 
+// TestWideLeftOut: the rest of a line that is too long is left out, however many turns it
+// takes, and what looks like a newline in it is none.
+func TestWideLeftOut(t *testing.T) {
+	for name, order := range map[string]binary.AppendByteOrder{"little": binary.LittleEndian, "big": binary.BigEndian} {
+		path := filepath.Join(t.TempDir(), "a.log")
+		put := func(text string) {
+			t.Helper()
+			f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b []byte
+			for _, u := range utf16.Encode([]rune(text)) {
+				b = order.AppendUint16(b, u)
+			}
+			if _, err := f.Write(b); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var texts []string
+		var last finding.Position
+		put("\ufeffone\n" + strings.Repeat("上", 500)) // U+4E0A
+		tail := byHand(t, Options{Sources: []Source{{Name: "s", Paths: []string{path}, MaxLine: 200}}}, func(c *Chunk) (int, error) {
+			for l := range strings.Lines(string(c.Data)) {
+				texts = append(texts, strings.TrimRight(l, "上\n"))
+			}
+			last = c.Position(len(c.Data))
+			return len(c.Data), nil
+		})
+		for _, more := range []string{"", "", "上 rest", " of it\nthree\n"} {
+			if more != "" {
+				put(more)
+			}
+			tail.turnAll(t)
+			tail.enqueue(tail.byPath[path])
+			tail.turnAll(t)
+		}
+		if got := strings.Join(texts, ","); got != "one,,three" || last.Lines != 3 || tail.byPath[path].lines != 3 {
+			t.Errorf("%s: %q, %d and %d lines", name, got, last.Lines, tail.byPath[path].lines)
+		}
+	}
+}
+
 // TestQuietPipes: pipes in which nothing comes keep no worker from the files, and
 // not the tailer from its end.
 func TestQuietPipes(t *testing.T) {

@@ -38,14 +38,13 @@ func (g *generation) offerWide(data []byte, order binary.ByteOrder, full, final 
 	data = data[:len(data)&^1]
 	end := lastWide(data, order)
 	if g.skipping {
-		first := firstWide(data, order)
-		if first > 0 {
-			g.advance(data[:first], 1)
-		} else {
-			g.advance(data, 0)
+		first, ends := firstWide(data, order), int64(1)
+		if first == 0 {
+			first, ends = len(data), 0
 		}
-		g.skipping = first == 0 && len(data) > 0
-		return result{more: full || first > 0 && first < len(data), atEnd: !full && first == len(data)}
+		g.advance(data[:first], ends)
+		g.skipping = ends == 0
+		return result{more: full || first < len(data), atEnd: !full && first == len(data)}
 	}
 	cut, partial := false, false
 	switch {
@@ -60,7 +59,7 @@ func (g *generation) offerWide(data []byte, order binary.ByteOrder, full, final 
 	}
 	text := narrow(data, order)
 	if cut {
-		text = append(text, '\n') // which is no line's end
+		text = append(text, '\n') // not in the file, so not counted
 	}
 	c := &Chunk{Source: g.src.Name, Path: g.said, Generation: g.id, Data: text, Offset: g.offset, Line: g.lines + 1, Proved: g.proved,
 		Final: final || cut || partial, Truncated: cut, Partial: partial}
@@ -69,7 +68,7 @@ func (g *generation) offerWide(data []byte, order binary.ByteOrder, full, final 
 		if cut {
 			return 0
 		}
-		return c.LinesIn(n)
+		return c.LineAt(n) - c.Line
 	}
 	c.at = func(n int) finding.Position {
 		p := g.position(raw(n), ends(n))

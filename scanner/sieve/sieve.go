@@ -77,10 +77,10 @@ const (
 
 func windowHash(w uint32) uint32 { return w * 0x9E3779B1 }
 
-// In the bit map the spellings of a word in any case are one but for its first letter:
-// 1,000 rules with such words have a third of the bits, and windows in one case stay apart
-// from most words in others.
-const anyCase = 0x20202000
+// The bit map ignores the bit that tells capital letters from small ones, in all bytes but
+// the first: many rules for words in any case set fewer bits (BenchmarkRules of scanner). The
+// first keeps it so that Request does not let every request pass.
+const caseBits = 0x20202000
 
 // bit returns which one is a window's in the bit map.
 func (v *tables) bit(w uint32) uint32 { return windowHash(w&v.mask) >> 16 }
@@ -173,7 +173,7 @@ func (s *Sieve) fit(chosen []plan.Window) bool {
 
 // fill fills the tables.
 func (s *Sieve) fill(chosen []plan.Window) {
-	s.marks = tables{mask: s.mask &^ anyCase}
+	s.marks = tables{mask: s.mask &^ caseBits}
 	for i, c := range chosen {
 		w := s.read(s.Literals[i][c.At:])
 		h := s.marks.bit(w)
@@ -314,11 +314,12 @@ func (s *Sieve) Next(data []byte, place int, from uint32) (lit, at int, next uin
 	return -1, 0, 0
 }
 
-// Begun tells whether text is the beginning of a longer literal whose window begins both.
-func (s *Sieve) Begun(text []byte, first uint32) bool {
+// Begins tells whether text is the beginning of a longer literal that begins with a window,
+// as all of the window's do.
+func (s *Sieve) Begins(text []byte, first uint32) bool {
 	for e := first; e != 0; e++ {
 		x := &s.entries[e-1]
-		if int(x.length) > len(text) && x.at == 0 && s.Literals[x.lit][:len(text)] == string(text) {
+		if int(x.length) > len(text) && s.Literals[x.lit][:len(text)] == string(text) {
 			return true
 		}
 		if !x.more {

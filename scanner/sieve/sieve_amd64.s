@@ -18,7 +18,7 @@ DATA counting<>+56(SB)/8, $0x3f3e3d3c3b3a3938
 GLOBL counting<>(SB), RODATA|NOPTR, $64
 
 // What both kernels share. Registers: DI the tables, SI the data, DX the last place where a
-// block can be, R8 the list of places, R9 how many are in it, R12 the windows' mask, CX
+// block can be, R8 the list of places, R9 how many are in it, R12 the bit map's mask of a window, CX
 // where the block is.
 #define BEGIN \
 	MOVQ v+0(FP), DI; \
