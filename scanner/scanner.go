@@ -34,10 +34,9 @@ type Block struct {
 	Partial    bool   // the record was cut off
 	Matches    []Match
 
-	// Note is a word for who resolves the block, kept with all texts that differ from its own
-	// only in digits that nothing depends on which was found, and that no sign stands before
-	// which begins an escape: what is found in one is found in all. It is 0 at first; nil
-	// where no such texts are known.
+	// Note is a word for the resolver, 0 at first. It is shared by all blocks whose texts differ
+	// from this one's only in digits that nothing found depends on, and that are no part of an
+	// escape: what is found in one is found in all. nil: no such texts are known.
 	Note *atomic.Uint32
 }
 

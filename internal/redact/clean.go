@@ -16,9 +16,7 @@ func Clean(s string, max int) string { return clean(s, max, false) }
 func Terminal(s string) string { return clean(s, 64<<10, true) }
 
 // IsClean tells whether Clean leaves a text as it is.
-func IsClean(s string, max int) bool { return isClean(s, max, false) }
-
-func isClean(s string, max int, oneLine bool) bool { return len(s) <= max && ok(s, oneLine) == len(s) }
+func IsClean(s string, max int) bool { return len(s) <= max && ok(s, false) == len(s) }
 
 const ellipsis = "…"
 

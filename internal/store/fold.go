@@ -113,7 +113,7 @@ func readFold(text []byte) (*fold, error) {
 	if err == nil {
 		kept.fold.Subjects, err = kept.Subjects.subjects()
 	}
-	if err == nil && kept.Like != nil {
+	if err == nil {
 		err = json.Unmarshal(kept.Like, &kept.fold.Like)
 	}
 	return kept.fold, err

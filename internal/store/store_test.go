@@ -418,13 +418,13 @@ func TestSubjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, form := range []string{string(text), `{"full":3,"subjects":[1,206,9223372036854775808]}`} {
+	for _, form := range []string{string(text), `{"full":3,"like":{},"subjects":[1,206,9223372036854775808]}`} {
 		if got, err := readFold([]byte(form)); err != nil || got.Full != 3 || !maps.Equal(got.Subjects, want) {
 			t.Errorf("%s: %+v, %v", form, got, err)
 		}
 	}
 	for _, form := range []string{`7`, `"A"`, `"AAAA"`, `["x"]`} {
-		if _, err := readFold([]byte(`{"subjects":` + form + `}`)); err == nil {
+		if _, err := readFold([]byte(`{"like":{},"subjects":` + form + `}`)); err == nil {
 			t.Errorf("%s is taken", form)
 		}
 	}
