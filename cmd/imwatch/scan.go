@@ -112,7 +112,7 @@ func (f *scanFlags) run(cmd *cobra.Command, args []string) error {
 // collectRarely lets the heap grow to several times what is in use, which is a
 // few MiB, but not beyond what a scan may take. The environment stands above it.
 func collectRarely() {
-	const most = 52 << 20
+	const most = 58 << 20
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(400)
 		debug.SetMemoryLimit(most)
