@@ -50,7 +50,7 @@ func TestBarren(t *testing.T) {
 		{"no name", `{"":"info","type":16,"method":"POST"}`, false},
 	} {
 		line := []byte(x.line + "\n")
-		files := filesIn(s.candidates(line, nil, func(int) int { return len(line) }), 0, len(line))
+		files := filesIn(s.candidates(line, nil, func(int) int { return len(line) }), len(line))
 		if got := s.barren(line, files); got != x.barren || got && files == 0 {
 			t.Errorf("%s: barren is %v, of files %b: %s", x.name, got, files, x.line)
 		}

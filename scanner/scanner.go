@@ -179,9 +179,9 @@ type filter struct {
 	// order; visit returns where the next line begins. What files must know of it, it
 	// appends to fits.
 	candidates func(data []byte, fits []fit, visit func(int) int) []fit
-	// files returns the files whose rules must be shown the lines from one place to
-	// before another, by what candidates returned.
-	files func(fits []fit, start, end int) fileSet
+	// files returns the files whose rules must be shown the lines before an end, by what
+	// candidates returned from the lines' start on.
+	files func(fits []fit, end int) fileSet
 	// barren tells whether the rules of some files find nothing in a line, which is a
 	// record of its own.
 	barren func(line []byte, files fileSet) bool
@@ -207,10 +207,8 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 		if c.done.has(l[0]) {
 			continue
 		}
-		for len(fits) > 0 && fits[0].at < l[0] {
-			fits = fits[1:]
-		}
-		if files := need.files(fits, l[0], l[1]); !need.barren(data[l[0]:l[1]], files) {
+		fits = behind(fits, l[0])
+		if files := need.files(fits, l[1]); !need.barren(data[l[0]:l[1]], files) {
 			c.found = append(c.found, c.take(p.ofLine(s, data[l[0]:l[1]], files), l[0], l[1]))
 		}
 	}
@@ -219,6 +217,7 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 		hold = settle(c.found, c.unfinished())
 	}
 	slices.SortStableFunc(c.found, func(a, b block) int { return a.start() - b.start() })
+	fits = c.fits
 	for i := range c.found {
 		b := &c.found[i]
 		if b.end() > hold {
@@ -230,7 +229,8 @@ func (s *Scanner) scan(data []byte, final bool, need filter, emit func(*Block)) 
 		case b.split():
 			files = allFiles // an anchor may have been, too
 		default:
-			files = need.files(c.fits, b.start(), b.end())
+			fits = behind(fits, b.start())
+			files = need.files(fits, b.end())
 		}
 		if out := s.evaluate(p, b, files); out != nil {
 			emit(out)
@@ -293,13 +293,17 @@ func (s *Scanner) candidates(data []byte, fits []fit, visit func(int) int) []fit
 	return fits
 }
 
-// filesIn returns the files of which an anchor fits somewhere in a part of the data.
-func filesIn(fits []fit, start, end int) (files fileSet) {
-	first := 0
-	if len(fits) > 0 && fits[0].at < start {
-		first, _ = slices.BinarySearchFunc(fits, start, func(f fit, start int) int { return f.at - start })
+// behind drops the fits before a place.
+func behind(fits []fit, start int) []fit {
+	for len(fits) > 0 && fits[0].at < start {
+		fits = fits[1:]
 	}
-	for _, f := range fits[first:] {
+	return fits
+}
+
+// filesIn returns the files of which an anchor fits somewhere before an end.
+func filesIn(fits []fit, end int) (files fileSet) {
+	for _, f := range fits {
 		if f.at >= end {
 			break
 		}

@@ -31,7 +31,7 @@ var everything = filter{
 		}
 		return nil
 	},
-	files:  func([]fit, int, int) fileSet { return allFiles },
+	files:  func([]fit, int) fileSet { return allFiles },
 	barren: func([]byte, fileSet) bool { return false },
 	anew:   true,
 }

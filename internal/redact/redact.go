@@ -57,7 +57,7 @@ const secretKeys = `(?:[\w.-]*[_.-])?(?:access[_-]?token|refresh[_-]?token|id[_-
 // New returns the built-in redactors and those of the configuration: regexes,
 // of which a group named secret, or else the whole match, is replaced.
 func New(extra []string) (*Redactor, error) {
-	r := &Redactor{gate: builtInGate()}
+	r := &Redactor{gate: newGate(builtIn)}
 	for _, e := range extra {
 		re, err := regex.Compile(e)
 		if err != nil {
@@ -70,8 +70,6 @@ func New(extra []string) (*Redactor, error) {
 	}
 	return r, nil
 }
-
-var builtInGate = sync.OnceValue(func() *gate { return newGate(builtIn) })
 
 var builtIn = []pattern{
 	{[]string{"msg_body", "content"}, false, "--->-", lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`), nil},
@@ -107,11 +105,11 @@ func (r *Redactor) OnlyBuiltIn() bool { return len(r.extra) == 0 }
 // NoSecret tells whether the built-in redactors replace nothing of a text, nor of any other
 // that differs from it in digits only. It may say no where they would not, never yes where they
 // would.
-func NoSecret(s string) bool {
+func (r *Redactor) NoSecret(s string) bool {
 	if strings.Contains(s, "%") { // %3A stands between a name and its value, %4A does not
 		return false
 	}
-	for open := builtInGate().open(s); open != 0; open &= open - 1 {
+	for open := r.gate.open(s); open != 0; open &= open - 1 {
 		if p := &builtIn[bits.TrailingZeros64(open)]; p.anyDigits == nil && strings.Contains(s, p.needs) {
 			return false
 		}

@@ -250,14 +250,14 @@ func TestNoSecret(t *testing.T) {
 			t.Errorf("%q stays", in)
 		}
 		for range 100 {
-			if like := digits(in); NoSecret(like) {
+			if like := digits(in); r.NoSecret(like) {
 				t.Errorf("%q has no secret, and %q has one", like, in)
 			}
 		}
 	}
 	for _, in := range []string{"", "2026-11-20 08:39:57,592 ERROR user=u56628 from 10.1.2.3", "GET http://example.org/1 HTTP/1.1 200",
 		"token expired at 12", "trace=0060123456789abcdef0123456789abcde"} {
-		if !NoSecret(in) {
+		if !r.NoSecret(in) {
 			t.Errorf("%q has a secret", in)
 		}
 		for range 100 {

@@ -223,7 +223,7 @@ func (r *Resolver) asItStands(b *scanner.Block) bool {
 	}
 	note := b.Note.Load()
 	if note == unknown {
-		if note = changes; needsNothing(b) {
+		if note = changes; r.needsNothing(b) {
 			note = stands
 		}
 		b.Note.Store(note)
@@ -233,8 +233,8 @@ func (r *Resolver) asItStands(b *scanner.Block) bool {
 
 // needsNothing tells whether no text of a block, nor of one that differs from it in digits
 // only, needs redaction or escapes.
-func needsNothing(b *scanner.Block) bool {
-	stays := func(s string, limit int) bool { return redact.NoSecret(s) && redact.IsClean(s, limit) }
+func (r *Resolver) needsNothing(b *scanner.Block) bool {
+	stays := func(s string, limit int) bool { return r.redact.NoSecret(s) && redact.IsClean(s, limit) }
 	if !stays(b.Text, MaxOriginal) {
 		return false
 	}
