@@ -190,7 +190,10 @@ func TestAsItStands(t *testing.T) {
 		"u1234 https://a1.easemob.com/" + strings.Repeat("a", 150) + "/app/users onError " + proved:         changes,
 	} {
 		notes, r := map[uint32]int{}, rand.New(rand.NewPCG(5, uint64(len(text))))
-		for range 50 {
+		for range 2000 { // the scanner forgets what it has learned now and then
+			if notes[note] == 20 {
+				break
+			}
 			head, tail, _ := strings.Cut(text, "onError")
 			b := []byte(head)
 			for i, c := range b {
@@ -220,7 +223,7 @@ func TestAsItStands(t *testing.T) {
 				}
 			})
 		}
-		if len(notes) != 1 || notes[note] < 20 {
+		if len(notes) != 1 || notes[note] != 20 {
 			t.Errorf("%q: the notes of lines like it are %v", text, notes)
 		}
 	}
