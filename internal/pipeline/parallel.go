@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/imwatch/imwatch/internal/reader"
 	"github.com/imwatch/imwatch/internal/resolver"
@@ -69,14 +70,24 @@ type job struct {
 	o      reader.Options
 	out    chan *batch // closed at the end
 
-	large *large // nil: the file is read whole
-	part  int
+	large    *large // nil: the file is read whole
+	from, to int64  // of a part
 }
 
 // A large file is read in parts.
 type large struct {
 	*reader.Parts
 	ended chan struct{} // closed when no part needs to be read any more
+	full  atomic.Bool   // of findings, as far as it is read
+}
+
+// partSize is the size of the next part. What is found in a part that is full takes several
+// times its memory, and is not in any processor's cache any more when it is resolved.
+func (l *large) partSize() int64 {
+	if l.full.Load() {
+		return reader.PartSize / 3
+	}
+	return reader.PartSize
 }
 
 // A batch is what was found in a run of lines.
@@ -107,11 +118,13 @@ func (p *parallel) plan(ctx context.Context, files []reader.File) {
 			continue
 		}
 		l := &large{Parts: parts, ended: make(chan struct{})}
-		for i := range parts.Count() {
-			if !p.add(ctx, &job{file: f, source: src, o: o, out: make(chan *batch, 1), large: l, part: i}) {
+		for from := int64(0); from < l.Size; {
+			to := min(from+l.partSize(), l.Size)
+			if !p.add(ctx, &job{file: f, source: src, o: o, out: make(chan *batch, 1), large: l, from: from, to: to}) {
 				parts.Close() // parts in work see an error and nobody asks for it
 				return
 			}
+			from = to
 		}
 	}
 }
@@ -162,13 +175,15 @@ func (b *batch) add(block *scanner.Block, at place) { b.blocks = append(b.blocks
 
 func (j *job) readPart(sc *scanner.Scanner, buf []byte) (*batch, []byte) {
 	b := &batch{path: j.file.Path}
-	data, start, buf, err := j.large.Read(j.part, buf)
+	data, start, buf, err := j.large.Read(j.from, j.to, buf)
 	if err != nil {
 		b.problems = []error{err}
 		return b, buf
 	}
 	b.start, b.end = start, start+int64(len(data))
 	b.scan(sc, data, b.end == j.large.Size)
+	const each = 512 // bytes that have a finding
+	j.large.full.Store(len(b.blocks) > len(data)/each)
 	return b, buf
 }
 
@@ -180,7 +195,7 @@ func (b *batch) scan(sc *scanner.Scanner, data []byte, final bool) {
 
 // take takes what a job has found.
 func (p *parallel) take(ctx context.Context, j *job) error {
-	if j.large == nil || j.part == 0 {
+	if j.from == 0 {
 		p.s.source, p.s.path = j.source, ""
 		p.next, p.over = 0, false
 	}
@@ -278,7 +293,7 @@ func (p *parallel) stuck(ctx context.Context, j *job, err error) error {
 // end ends a job; with the last one of a file its findings are settled.
 func (p *parallel) end(ctx context.Context, j *job) error {
 	if j.large != nil {
-		if j.part < j.large.Count()-1 {
+		if j.to < j.large.Size {
 			return nil
 		}
 		j.large.Close()

@@ -18,8 +18,12 @@ type Parts struct {
 	o    Options
 }
 
+// PartSize is the size of a part in bytes, by and large: a processor's own cache has room for
+// it.
+const PartSize = 768 << 10
+
 const (
-	partSize = 768 << 10 // bytes of a part, by and large: a processor's own cache has room for it
+	largeSize = 4 * PartSize // from which a file is read in parts
 
 	// Reads begin at such a place in the file and in memory: the kernel copies them
 	// several times as fast.
@@ -31,7 +35,7 @@ const (
 // must be turned into UTF-8.
 func OpenParts(f File, o Options) *Parts {
 	o = o.withDefaults()
-	if f.Path == "-" || f.Size < 4*partSize {
+	if f.Path == "-" || f.Size < largeSize {
 		return nil
 	}
 	file, err := openFile(f, o)
@@ -52,7 +56,7 @@ func OpenParts(f File, o Options) *Parts {
 func (p *Parts) plain(named bool) bool {
 	head := make([]byte, sniffed)
 	n, err := p.file.ReadAt(head, 0)
-	if err != nil || p.Size < 4*partSize {
+	if err != nil || p.Size < largeSize {
 		return false
 	}
 	head = head[:n]
@@ -66,19 +70,14 @@ func (p *Parts) plain(named bool) bool {
 // Close closes the file.
 func (p *Parts) Close() error { return p.file.Close() }
 
-// Count is how many parts there are.
-func (p *Parts) Count() int { return int((p.Size + partSize - 1) / partSize) }
-
 // ErrLine says that a part has no border of lines where one is needed.
 var ErrLine = errors.New("a line longer than a part")
 
-// Read reads the i-th part, whole lines, into buf, which it returns as it has
+// Read reads the part between two places, whole lines, into buf, which it returns as it has
 // grown. The parts' borders lie between lines, and where it can be seen from the
-// line behind it, between records.
-func (p *Parts) Read(i int, buf []byte) (data []byte, start int64, grown []byte, err error) {
-	from := int64(i) * partSize
+// line behind it, between records: one part ends where the next one starts.
+func (p *Parts) Read(from, end int64, buf []byte) (data []byte, start int64, grown []byte, err error) {
 	first := max(0, from-aligned)
-	end := min(p.Size, from+partSize)
 	for slack := int64(4 << 10); ; slack *= 4 {
 		size := min(p.Size, end+slack) - first
 		if int64(cap(buf)) < size {
@@ -91,12 +90,12 @@ func (p *Parts) Read(i int, buf []byte) (data []byte, start int64, grown []byte,
 		}
 		read := buf[:n]
 		a, b := 0, n
-		if i > 0 {
+		if from > 0 {
 			if a = border(read[min(n, aligned-1):]); a >= 0 {
 				a += aligned - 1
 			}
 		}
-		if i < p.Count()-1 {
+		if end < p.Size {
 			b = int(end - 1 - first)
 			if b = min(b, n); b < n {
 				if c := border(read[b:]); c >= 0 {
