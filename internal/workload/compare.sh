@@ -31,6 +31,11 @@ run() {
   exec 2>&3 3>&-
   echo "$name $file $cpu" >>"$dir/times"
 }
+twice() { # COMMAND…: two of them at once, each by one thread on its own processor: no two threads can do better
+  taskset -c 0 env GOMAXPROCS=1 "$@" &
+  taskset -c 1 env GOMAXPROCS=1 "$@" &
+  wait
+}
 memory() { # COMMAND…: peak RssAnon in MiB
   "$@" >/dev/null 2>&1 &
   local pid=$! peak=0 now
@@ -66,6 +71,7 @@ for _ in $(seq "$rounds"); do
     run "rg-1-thread" $hits taskset -c 0 rg -j1 -c -f "$dir/patterns" "$dir/$hits.log"
     run "imwatch-1-thread" $hits $one "$dir/imwatch" scan -o ndjson "$dir/$hits.log"
     run "imwatch-2-threads" $hits env GOMAXPROCS=2 "$dir/imwatch" scan -o ndjson "$dir/$hits.log"
+    run "imwatch-twice" $hits twice "$dir/imwatch" scan -o ndjson "$dir/$hits.log"
   done
   # Through a pipe: into /dev/null grep stops at the first line.
   run "grep-F-symbols" 10 taskset -c 0 bash -c "grep -F -c -f '$dir/fixed' '$dir/10.log' | cat"
@@ -79,13 +85,22 @@ rg --version | sed -n 1p
 echo "patterns given to rg: $(wc -l <"$dir/patterns"), by go run ./internal/workload/patterns; sha256 $(sha256sum "$dir/patterns" | cut -c1-16)"
 median() { sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
 printf '%-20s %6s %8s %8s %8s %10s %8s\n' program hits CPU wall MB/CPUs lines/CPUs 'rg = 1'
-sort -u -k1,2 "$dir/times" | awk '{print $1, $2}' | sort -u -k2,2 -k1,1 | while read -r name file; do
+sort -u -k1,2 "$dir/times" | awk '$1 != "imwatch-twice" {print $1, $2}' | sort -u -k2,2 -k1,1 | while read -r name file; do
   cpu=$(awk -v n="$name" -v f="$file" '$1==n && $2==f {print $3+$4}' "$dir/times" | median)
   wall=$(awk -v n="$name" -v f="$file" '$1==n && $2==f {print $5}' "$dir/times" | median)
   rg=$(awk -v f="$file" '$1=="rg-1-thread" && $2==f {print $3+$4}' "$dir/times" | median)
   bytes=$(stat -c %s "$dir/$file.log") lines=$(wc -l <"$dir/$file.log")
   awk -v n="$name" -v f="$file" -v c="$cpu" -v w="$wall" -v b="$bytes" -v l="$lines" -v r="${rg:-0}" \
     'BEGIN {h = f=="tenth" ? "1%" : f/10 "%"; if (c < 0.01) c = 0.01; printf "%-20s %6s %8.2f %8.2f %8.0f %10.0f %8s\n", n, h, c, w, b/c/1e6, l/c, r ? sprintf("%.2f", c/r) : "-"}'
+done
+wall() { awk -v n="$1" -v f="$2" '$1==n && $2==f {print $5}' "$dir/times"; }
+# ratio A B HITS [K]: the median of K times A's wall seconds by B's of the same round, and the quartiles.
+ratio() {
+  paste <(wall "$1" "$3") <(wall "$2" "$3") | awk -v k="${4:-1}" '{print k * $1 / $2}' | sort -n |
+    awk '{v[NR]=$1} END {printf "%.2f (%.2f to %.2f)", v[int((NR+1)/2)], v[int((NR+3)/4)], v[int((3*NR+3)/4)]}'
+}
+for hits in 0 1 10 1000; do
+  echo "at $hits of 1,000 two threads are $(ratio imwatch-1-thread imwatch-2-threads $hits) times as fast as one; two scans at once, $(ratio imwatch-1-thread imwatch-twice $hits 2) times"
 done
 for hits in 10 1000; do
   echo "RssAnon at $hits of 1,000: $(memory $one "$dir/imwatch" scan -o ndjson "$dir/$hits.log") MiB by one thread, $(memory env GOMAXPROCS=2 "$dir/imwatch" scan -o ndjson "$dir/$hits.log") MiB by two"
