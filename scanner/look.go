@@ -61,9 +61,12 @@ func encodedBefore(b []byte) bool {
 	if len(b) > 1 && b[len(b)-2] >= 0x80 {
 		return true
 	}
-	for _, c := range b[max(0, len(b)-longestEscape):] {
-		if c == '%' || c == '\\' || c == '#' {
+	for i := len(b) - 1; i >= max(0, len(b)-longestEscape); i-- {
+		switch c := b[i]; {
+		case c == '%' || c == '\\' || c == '#':
 			return true
+		case !isWordByte(c):
+			return false
 		}
 	}
 	return false
