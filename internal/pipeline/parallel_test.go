@@ -67,6 +67,13 @@ func TestParallel(t *testing.T) {
 		}
 		write(fmt.Sprintf("e-%d.log", i), mixed.Bytes())
 	}
+	mixed.Reset()
+	for i := range 8 { // parts are of both sizes
+		if _, _, err := workload.Write(&mixed, 1<<20, workload.Options{Hits: i % 2 * 500}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("g-storms.log", mixed.Bytes())
 	o := options(t)
 	o.Workers = 1
 	want, wantReport := scanAll(t, o, dir)
