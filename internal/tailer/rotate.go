@@ -166,7 +166,7 @@ func (t *tailer) search(s *source, p *finding.Position) (found, moved bool, err 
 // read, other than the one that is searched.
 func (t *tailer) closedUnread(key identity, p *finding.Position) *generation {
 	for _, g := range t.byIno[key.inode()] {
-		if g.f == nil && g.offset == 0 && !g.busy && !g.packed && g.key.same(key) && g.id != p.Generation {
+		if !g.busy && g.f == nil && g.offset == 0 && !g.packed && g.key.same(key) && g.id != p.Generation {
 			return g
 		}
 	}

@@ -481,7 +481,8 @@ func (t *tailer) glance() {
 	for range min(most, len(t.all)) {
 		t.glanced = (t.glanced + 1) % len(t.all)
 		g := t.all[t.glanced]
-		if g.f == nil || g.busy || g.pipe || now.Before(g.rest) {
+		// What is busy is a worker's, who may be opening it.
+		if g.busy || g.f == nil || g.pipe || now.Before(g.rest) {
 			continue
 		}
 		if info, err := g.f.Stat(); err == nil && info.Size() != g.size {
