@@ -65,7 +65,7 @@ func encodedBefore(b []byte) bool {
 		switch c := b[i]; {
 		case c == '%' || c == '\\' || c == '#':
 			return true
-		case !isWordByte(c):
+		case !isWordByte(c) && c != ';' && c != ':':
 			return false
 		}
 	}

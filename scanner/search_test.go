@@ -87,3 +87,16 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("%d places are remembered, %d of no window, %d of one of long literals", known, without, begun)
 	}
 }
+
+// TestEscapedColours: a code behind a colour's end is found where only some of the colour's
+// sequence is escaped.
+func TestEscapedColours(t *testing.T) {
+	for _, colour := range []string{`\u001b\u005b1;31m`, `\u001b[1;31m`, `\u001b\u005b38:5:9m`} {
+		line := `{"level":"error","msg":"JMessage send error ` + colour + `865004"}` + "\n"
+		blocks := 0
+		builtIn(t).Scan([]byte(line), true, func(*Block) { blocks++ })
+		if blocks != 1 {
+			t.Errorf("%d blocks in %s", blocks, line)
+		}
+	}
+}

@@ -78,7 +78,7 @@ type job struct {
 type large struct {
 	*reader.Parts
 	ended chan struct{} // closed when no part needs to be read any more
-	full  atomic.Bool   // of findings, as far as it is read
+	full  atomic.Bool   // of findings: the part that was scanned last
 }
 
 // partSize is the size of the next part. What is found in a part that is full takes several

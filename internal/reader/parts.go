@@ -91,8 +91,11 @@ func (p *Parts) Read(from, end int64, buf []byte) (data []byte, start int64, gro
 		read := buf[:n]
 		a, b := 0, n
 		if from > 0 {
-			if a = border(read[min(n, aligned-1):]); a >= 0 {
-				a += aligned - 1
+			a = min(n, int(from-1-first))
+			if c := border(read[a:]); c >= 0 {
+				a += c
+			} else {
+				a = -1
 			}
 		}
 		if end < p.Size {
