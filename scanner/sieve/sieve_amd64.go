@@ -5,7 +5,7 @@ import "golang.org/x/sys/cpu"
 // kernels are those that can run here, the fastest first.
 var kernels = func() (list []kernel) {
 	x := &cpu.X86
-	common := x.HasAVX2 && x.HasBMI1 && x.HasPOPCNT
+	common := x.HasAVX2 && x.HasBMI1 && x.HasBMI2 && x.HasPOPCNT
 	if common && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VBMI && x.HasAVX512VBMI2 {
 		list = append(list, avx512)
 	}
