@@ -49,15 +49,17 @@ func upper(c byte) byte {
 	return c
 }
 
-// open returns a bit for each pattern one of whose words stands in s.
-func (g *gate) open(s string) (mask uint64) {
+// open returns a bit for each pattern one of whose words stands in s; with anyDigits, or in
+// a text that differs from s in digits only: %3A stands between a name and its value, %4A
+// does not.
+func (g *gate) open(s string, anyDigits bool) (mask uint64) {
 	var one, two uint32 // the words that may have begun one and two bytes before
 	for i := range len(s) {
 		h := &g.heads[s[i]]
 		three := two & h[2]
 		two, one = one&h[1], h[0]
 		if three != 0 {
-			mask |= g.opened(three, s[i+1:], mask)
+			mask |= g.opened(three, s[i+1:], mask, anyDigits)
 		}
 	}
 	return mask
@@ -65,10 +67,10 @@ func (g *gate) open(s string) (mask uint64) {
 
 // opened looks at the words that have begun, and go on in s, of patterns that are
 // not open yet.
-func (g *gate) opened(begun uint32, s string, mask uint64) uint64 {
+func (g *gate) opened(begun uint32, s string, mask uint64, anyDigits bool) uint64 {
 	for ; begun != 0; begun &= begun - 1 {
 		for _, w := range g.words[bits.TrailingZeros32(begun)] {
-			if mask&w.mask == 0 && begins(s, w.rest) && (!w.key || separated(s[len(w.rest):])) {
+			if mask&w.mask == 0 && begins(s, w.rest) && (!w.key || separated(s[len(w.rest):], anyDigits)) {
 				mask |= w.mask
 			}
 		}
@@ -90,8 +92,8 @@ func begins(s, word string) bool {
 }
 
 // separated tells whether a name that goes on in s may have a value: behind it,
-// quotes and blanks left out, must stand what separates them.
-func separated(s string) bool {
+// quotes and blanks left out, must stand what separates them, or the dash of an arrow.
+func separated(s string, anyDigits bool) bool {
 	i := 0
 	for i < len(s) && isNameByte(s[i]) {
 		i++
@@ -99,15 +101,27 @@ func separated(s string) bool {
 	for i < len(s) && strings.IndexByte(quotes+`\`, s[i]) >= 0 {
 		i++
 	}
-	for i < len(s) && (s[i] == ' ' || s[i] >= '\t' && s[i] <= '\r') {
+	for i < len(s) && (isBlank(s[i]) || anyDigits && percentDigits(s[i:])) { // which may be a quote
+		if s[i] == '%' {
+			i += 2
+		}
 		i++
 	}
 	if i+2 < len(s) && s[i] == '%' { // %3A, %3D or a quote
-		return s[i+1] == '3' || s[i+1] == '2' && (s[i+2] == '2' || s[i+2] == '7')
+		return s[i+1] == '3' || s[i+1] == '2' && (s[i+2] == '2' || s[i+2] == '7') || anyDigits && isDigit(s[i+1])
 	}
-	return i < len(s) && strings.IndexByte(":=>", s[i]) >= 0
+	return i < len(s) && strings.IndexByte(":=>-", s[i]) >= 0
 }
 
+// percentDigits tells whether s begins with a percent sign and two digits.
+func percentDigits(s string) bool {
+	return len(s) > 2 && s[0] == '%' && isDigit(s[1]) && isDigit(s[2])
+}
+
+func isBlank(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
 func isNameByte(c byte) bool {
-	return c == '_' || c == '-' || c == '.' || c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+	return c == '_' || c == '-' || c == '.' || c >= 0x80 || isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }

@@ -88,7 +88,7 @@ var builtIn = []pattern{
 
 // Text replaces the secrets of a text. It returns s itself when there is none.
 func (r *Redactor) Text(s string) string {
-	for open := r.gate.open(s); open != 0; open &= open - 1 {
+	for open := r.gate.open(s, false); open != 0; open &= open - 1 {
 		if p := &builtIn[bits.TrailingZeros64(open)]; strings.Contains(s, p.needs) {
 			s = p.replace(s)
 		}
@@ -106,10 +106,7 @@ func (r *Redactor) OnlyBuiltIn() bool { return len(r.extra) == 0 }
 // that differs from it in digits only. It may say no where they would not, never yes where they
 // would.
 func (r *Redactor) NoSecret(s string) bool {
-	if strings.Contains(s, "%") { // %3A stands between a name and its value, %4A does not
-		return false
-	}
-	for open := r.gate.open(s); open != 0; open &= open - 1 {
+	for open := r.gate.open(s, true); open != 0; open &= open - 1 {
 		if p := &builtIn[bits.TrailingZeros64(open)]; p.anyDigits == nil && strings.Contains(s, p.needs) {
 			return false
 		}

@@ -40,6 +40,7 @@ func TestSecretsGo(t *testing.T) {
 		`alice "msg_body":{"text":"s3cr3tS3CR3Tvalue99","extras":{}}`,                                                    // a message
 		`alice appSecret: "s3cr3tS3CR3Tvalue99`,                                                                          // cut off
 		`alice client_secret => s3cr3tS3CR3Tvalue99`,                                                                     // Ruby, PHP
+		`alice "token" -> "s3cr3tS3CR3Tvalue99"`,                                                                         // an arrow behind a quote
 		`{"user":"alice","masterSecret" : "s3cr3tS3CR3Tvalue99"}`,                                                        // camel case
 		"alice {\n  token: 's3cr3tS3CR3Tvalue99',\n  type: 28\n}",                                                        // over lines
 		`alice x-auth-token=s3cr3tS3CR3Tvalue99`,                                                                         // own headers
@@ -183,13 +184,13 @@ func FuzzLooks(f *testing.F) {
 		for i := range builtIn {
 			for _, w := range builtIn[i].gate {
 				for at := 0; at+len(w) <= len(s); at++ {
-					if strings.EqualFold(s[at:at+len(w)], w) && (!builtIn[i].keys || separated(s[at+len(w):])) {
+					if strings.EqualFold(s[at:at+len(w)], w) && (!builtIn[i].keys || separated(s[at+len(w):], false)) {
 						want |= 1 << i
 					}
 				}
 			}
 		}
-		if got := r.gate.open(s); got != want {
+		if got := r.gate.open(s, false); got != want {
 			t.Errorf("%q opens %b, not %b", s, got, want)
 		}
 		for i := range builtIn {
@@ -243,7 +244,7 @@ func TestNoSecret(t *testing.T) {
 		"agora 007eJxTYBBbsMMnKq7p9Hf/HcIX5kce9b518kCiQgSr5Zrp4X1Tu6UUGN end",
 		"0060123456789abcdef0123456789abcdefABCDEFGHIJKLMNOP",
 		"jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl end",
-		"x token=s3cr3t99", "q=%7B%22token%22%3A%22s3cr3t%22", "http://a:b1@example.org/",
+		"x token=s3cr3t99", "q=%7B%22token%22%3A%22s3cr3t%22", "token%3Ds3cr3t99", "token%22 = s3cr3t99", "http://a:b1@example.org/",
 	}
 	for _, in := range hidden {
 		if r.Text(in) == in {
@@ -256,7 +257,7 @@ func TestNoSecret(t *testing.T) {
 		}
 	}
 	for _, in := range []string{"", "2026-11-20 08:39:57,592 ERROR user=u56628 from 10.1.2.3", "GET http://example.org/1 HTTP/1.1 200",
-		"token expired at 12", "trace=0060123456789abcdef0123456789abcde"} {
+		"token expired at 12", "GET /b?e=%7B%22type%22%3A28%2C%22message%22%3A%22token%20not%20assign%20error%22%7D", "trace=0060123456789abcdef0123456789abcde"} {
 		if !r.NoSecret(in) {
 			t.Errorf("%q has a secret", in)
 		}
@@ -265,6 +266,31 @@ func TestNoSecret(t *testing.T) {
 				t.Errorf("%q has no secret, and %q becomes %q", in, like, r.Text(like))
 			}
 		}
+	}
+	none := 0
+	parts := []string{"token", "pwd", "x", "%22", "%27", "%20", "%3A", "%3d", "%2F", "%", "%3", "4", " ", "\"", "\\", ":", "=", "->", "s3cr3t99"}
+	for range 20000 {
+		in := ""
+		for range rnd.IntN(8) {
+			in += parts[rnd.IntN(len(parts))]
+		}
+		if !r.NoSecret(in) {
+			continue
+		}
+		none++
+		for range 20 {
+			if like := strings.Map(func(c rune) rune {
+				if isDigit(byte(c)) {
+					return rune("237"[rnd.IntN(3)])
+				}
+				return c
+			}, in); r.Text(like) != like {
+				t.Fatalf("%q has no secret, and %q becomes %q", in, like, r.Text(like))
+			}
+		}
+	}
+	if none < 2000 {
+		t.Errorf("only %d have no secret", none)
 	}
 	for i := range builtIn {
 		if p := &builtIn[i]; (p.anyDigits != nil) != strings.ContainsAny(strings.Join(p.gate, "")+p.needs, "0123456789") {
@@ -288,7 +314,7 @@ func TestEveryWordOpens(t *testing.T) {
 	g := newGate(builtIn)
 	for i, p := range builtIn {
 		for _, w := range p.gate {
-			if g.open(w+":")&(1<<i) == 0 {
+			if g.open(w+":", false)&(1<<i) == 0 {
 				t.Errorf("%s does not open pattern %d", w, i)
 			}
 		}
