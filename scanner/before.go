@@ -78,4 +78,11 @@ func inClass(ranges []rune, r rune) bool {
 	return false
 }
 
-func isWordByte(c byte) bool { return c < 0x80 && isWord(rune(c)) }
+func isWordByte(c byte) bool { return wordBytes[c] }
+
+var wordBytes = func() (word [256]bool) {
+	for c := range 0x80 {
+		word[c] = isWord(rune(c))
+	}
+	return word
+}()

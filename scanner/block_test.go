@@ -3,6 +3,7 @@ package scanner
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -127,5 +128,24 @@ func BenchmarkUnfinished(b *testing.B) {
 				c.unfinished()
 			}
 		})
+	}
+}
+
+// TestLineStart: a line begins where it does for who looks byte by byte.
+func TestLineStart(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 10000 {
+		data := make([]byte, r.IntN(40))
+		for i := range data {
+			data[i] = "\n\n\x0b\x09\x8a\x00\xffx"[r.IntN(8)]
+			if r.IntN(3) > 0 {
+				data[i] = 'x'
+			}
+		}
+		for i := range len(data) + 1 {
+			if got, want := lineStart(data, i), bytes.LastIndexByte(data[:i], '\n')+1; got != want {
+				t.Fatalf("%q at %d: %d, not %d", data, i, got, want)
+			}
+		}
 	}
 }

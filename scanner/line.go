@@ -2,6 +2,8 @@ package scanner
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -41,11 +43,24 @@ func lineAt(data []byte, i int) line {
 // lineAround returns where the line that contains data[i] begins and ends, behind its
 // newline.
 func lineAround(data []byte, i int) (start, end int) {
-	start, end = bytes.LastIndexByte(data[:i], '\n')+1, len(data)
+	start, end = lineStart(data, i), len(data)
 	if n := bytes.IndexByte(data[i:], '\n'); n >= 0 {
 		end = i + n + 1
 	}
 	return start, end
+}
+
+// lineStart returns where the line of data[i] begins, eight bytes at a time: it is looked for
+// from every finding.
+func lineStart(data []byte, i int) int {
+	const each, highest = 0x0101010101010101, 0x8080808080808080
+	for ; i >= 8; i -= 8 {
+		w := binary.LittleEndian.Uint64(data[i-8:]) ^ '\n'*each
+		if newlines := ^((w&^highest + ^uint64(highest)) | w) & highest; newlines != 0 {
+			return i - bits.LeadingZeros64(newlines)/8
+		}
+	}
+	return bytes.LastIndexByte(data[:i], '\n') + 1
 }
 
 func withoutEnd(line []byte) []byte {

@@ -45,7 +45,7 @@ type precedent struct {
 	hash     uint64
 	files    fileSet
 	text     string
-	matters  []uint64 // bits of it, eight bytes a word, in which a text must be the same
+	free     []uint64 // bits of it, eight bytes a word, of the digits in whose stead others may stand
 	matches  []Match
 	captures []capture
 	inPlain  int           // where captures stand: 0 for the text, else the length of its plain text
@@ -162,9 +162,8 @@ func (q *precedent) decides(text string, shape []uint64) bool {
 		return false
 	}
 	differs := uint64(0)
-	for i, bits := range q.matters {
-		word := firstWord(own)
-		differs |= (firstWord(text)^word)&bits | shape[i] ^ regex.SameWord(word)
+	for i, free := range q.free {
+		differs |= (firstWord(text)^firstWord(own))&^free | (shape[i]^regex.ZeroWord)&free
 		text, own = text[min(8, len(text)):], own[min(8, len(own)):]
 	}
 	return differs == 0
@@ -284,7 +283,7 @@ func (r *reading) encoded(fields []capture) bool {
 
 // precedent makes one of the reading, in which some matches were found.
 func (r *reading) precedent(list []Match) *precedent {
-	q := &precedent{text: r.text, matters: make([]uint64, (len(r.text)+7)/8), matches: slices.Clone(list), captures: r.captures, inPlain: r.inPlain}
+	q := &precedent{text: r.text, free: make([]uint64, (len(r.text)+7)/8), matches: slices.Clone(list), captures: r.captures, inPlain: r.inPlain}
 	for i := range q.matches {
 		m := &q.matches[i]
 		m.proven, m.grade = m.Proven(), m.Confidence()
@@ -293,8 +292,8 @@ func (r *reading) precedent(list []Match) *precedent {
 	for i := range len(q.text) {
 		c := q.text[i]
 		run = strings.IndexByte(`%\#[`, c) >= 0 || run && isWordByte(c)
-		if isDigit(c) && (run || r.digits.Has(i)) {
-			q.matters[i/8] |= 0xFF << (i % 8 * 8)
+		if isDigit(c) && !run && !r.digits.Has(i) {
+			q.free[i/8] |= 0xFF << (i % 8 * 8)
 		}
 	}
 	return q

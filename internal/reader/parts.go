@@ -89,31 +89,22 @@ func (p *Parts) Read(from, end int64, buf []byte) (data []byte, start int64, gro
 			return nil, 0, buf, problem(p.Path, err, "")
 		}
 		read := buf[:n]
+		whole := n < int(size) || first+size == p.Size // it may have been cut since
+		place := func(at int64) int {                  // of the first line from at on, -1 if that is behind what was read
+			i := min(n, int(at-1-first))
+			if c := border(read[i:]); c >= 0 {
+				return i + c
+			} else if whole {
+				return n
+			}
+			return -1
+		}
 		a, b := 0, n
 		if from > 0 {
-			a = min(n, int(from-1-first))
-			if c := border(read[a:]); c >= 0 {
-				a += c
-			} else {
-				a = -1
-			}
+			a = place(from)
 		}
 		if end < p.Size {
-			b = int(end - 1 - first)
-			if b = min(b, n); b < n {
-				if c := border(read[b:]); c >= 0 {
-					b += c
-				} else {
-					b = -1
-				}
-			}
-		}
-		whole := first+size == p.Size
-		if a < 0 && whole {
-			a = n
-		}
-		if b < 0 && whole {
-			b = n
+			b = place(end)
 		}
 		if a >= 0 && b >= 0 {
 			if b-a > p.o.MaxLine && longest(read[a:b]) > p.o.MaxLine {

@@ -418,7 +418,7 @@ func TestCutWhileRead(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Repeat([]byte("a line of a log\n"), largeSize/16), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := OpenParts(File{Path: path, Size: largeSize}, Options{})
+	p := OpenParts(File{Path: path, Size: largeSize}, Options{MaxLine: 1 << 10})
 	if p == nil {
 		t.Fatal("not read in parts")
 	}
@@ -427,11 +427,16 @@ func TestCutWhileRead(t *testing.T) {
 		if err := os.Truncate(path, size); err != nil {
 			t.Fatal(err)
 		}
+		all := int64(0)
 		for from := int64(0); from < p.Size; from += PartSize {
 			data, start, _, err := p.Read(from, from+PartSize, nil)
-			if err != nil && !errors.Is(err, ErrLine) || err == nil && len(data) > 0 && start+int64(len(data)) > size {
+			if err != nil || len(data) > 0 && start != all {
 				t.Errorf("cut to %d: the part from %d is %d bytes at %d, %v", size, from, len(data), start, err)
 			}
+			all += int64(len(data))
+		}
+		if all != size {
+			t.Errorf("cut to %d: %d bytes in parts", size, all)
 		}
 	}
 }

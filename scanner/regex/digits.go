@@ -78,10 +78,14 @@ func Same(text []byte) []byte {
 	return out
 }
 
+const each = 0x0101010101010101 // byte of a word
+
+// ZeroWord is what SameWord makes of eight digits.
+const ZeroWord = '0' * each
+
 // SameWord is Same for eight bytes.
 func SameWord(w uint64) uint64 {
-	const each = 0x0101010101010101
-	d := w ^ '0'*each                               // a digit is 0 to 9
+	d := w ^ ZeroWord                               // a digit is 0 to 9
 	other := ((d &^ (0x80 * each)) + 0x76*each) | d // bit 7 says: no digit
 	digit := ^other & (0x80 * each)
 	return w &^ (digit>>3 - digit>>7) // the lower four bits
