@@ -28,7 +28,7 @@ func TestCatalogue(t *testing.T) {
 		if len(e.Links) == 0 {
 			t.Errorf("%s: no link to the vendor's page or source that has the code", e.Key())
 		}
-		if at := folded.Find(text); at != nil {
+		if at := folded().Find(text); at != nil {
 			t.Errorf("%s: a space between Chinese characters: %q", e.Key(), at)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -94,7 +95,9 @@ func part(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
 var han = regexp.MustCompile(`\p{Han}`)
 
 // emptyHints are advice that names nothing to look at or change.
-var emptyHints = regexp.MustCompile(`(?i)^(check the (error )?code|try again( later)?|retry( later)?|contact (the )?(vendor|support|administrator)|请?(稍后)?重试|联系(客服|技术支持|管理员)|检查错误码)[.。!！]?$`)
+var emptyHints = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(check the (error )?code|try again( later)?|retry( later)?|contact (the )?(vendor|support|administrator)|请?(稍后)?重试|联系(客服|技术支持|管理员)|检查错误码)[.。!！]?$`)
+})
 
 func textComplaints(e *Entry, t *Text, lang string) (list []complaint) {
 	say := func(at, what, hint string) { list = append(list, complaint{at, what, hint}) }
@@ -128,7 +131,7 @@ func textComplaints(e *Entry, t *Text, lang string) (list []complaint) {
 	}
 	for i, h := range t.Hints {
 		need(part("hints", i), fmt.Sprintf("hint %d", i+1), h)
-		if emptyHints.MatchString(strings.TrimSpace(h)) {
+		if emptyHints().MatchString(strings.TrimSpace(h)) {
 			say(part("hints", i), fmt.Sprintf("hint %d tells nothing: %q", i+1, h), "name something to look at or change: a console page, an SDK option, a REST call, a log field")
 		}
 	}

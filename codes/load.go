@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -111,13 +112,15 @@ func parse(name string, data []byte) (*file, *Problem) {
 	return f, nil
 }
 
-var folded = regexp.MustCompile(`([\p{Han}\x{3000}-\x{303f}\x{ff00}-\x{ffef}“”‘’…]) ([\p{Han}\x{3000}-\x{303f}\x{ff00}-\x{ffef}“”‘’…])`)
+var folded = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`([\p{Han}\x{3000}-\x{303f}\x{ff00}-\x{ffef}“”‘’…]) ([\p{Han}\x{3000}-\x{303f}\x{ff00}-\x{ffef}“”‘’…])`)
+})
 
 // unfold takes out the spaces that YAML puts between the lines of a folded text:
 // Chinese has none there.
 func unfold(s string) string {
-	for mayBeFolded(s) && folded.MatchString(s) {
-		s = folded.ReplaceAllString(s, "$1$2")
+	for mayBeFolded(s) && folded().MatchString(s) {
+		s = folded().ReplaceAllString(s, "$1$2")
 	}
 	return s
 }

@@ -132,7 +132,7 @@ func apply(f *file, i int, to, o *Entry) (problems []Problem) {
 	}
 	for _, lang := range []string{"en", "zh"} {
 		for n, h := range o.In(lang).Hints {
-			if strings.TrimSpace(h) == "" || emptyHints.MatchString(strings.TrimSpace(h)) {
+			if strings.TrimSpace(h) == "" || emptyHints().MatchString(strings.TrimSpace(h)) {
 				bad(part(lang+".hints", n), fmt.Sprintf("%s: hint %d tells nothing: %q", lang, n+1, h), "name something to look at or change: a console page, an SDK option, a REST call, a log field")
 			}
 		}

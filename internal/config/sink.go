@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/imwatch/imwatch/codes"
@@ -115,7 +116,9 @@ var authSchemes = map[string][]string{
 }
 
 // sinkName is what a sink may be called: its dead letters' file has the name.
-var sinkName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
+var sinkName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
+})
 
 // sinkAt is a sink that is being checked, and its place in the file.
 type sinkAt struct {
@@ -143,7 +146,7 @@ func (k *checker) sink(n int, s *Sink, seen map[string]bool) {
 		x.say("type", "sink "+s.Name+" stands here twice", "give each a name: of its own")
 	}
 	seen[s.Name] = true
-	if !sinkName.MatchString(s.Name) {
+	if !sinkName().MatchString(s.Name) {
 		x.say("name", fmt.Sprintf("name is %q", s.Name), "letters, digits, _ . and -: files are named after it")
 	}
 	x.keys()
@@ -288,12 +291,14 @@ func (x *sinkAt) syslog() {
 		}
 	}
 	x.oneOf("facility", x.Facility, syslog.Facilities...)
-	if x.AppName != "" && !appName.MatchString(x.AppName) {
+	if x.AppName != "" && !appName().MatchString(x.AppName) {
 		x.say("app_name", fmt.Sprintf("app_name is %q", x.AppName), "up to 48 visible ASCII characters without spaces, as RFC 5424 has it")
 	}
 }
 
-var appName = regexp.MustCompile(`^[!-~]{1,48}$`)
+var appName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[!-~]{1,48}$`)
+})
 
 // otlp checks what only that sink has.
 func (x *sinkAt) otlp() {
@@ -317,7 +322,9 @@ func (x *sinkAt) need(key, v, example string) {
 }
 
 // secretURL is an address that lets in whoever knows it.
-var secretURL = regexp.MustCompile(`(?i)hooks\.slack\.com/services/|/bot/v2/hook/|[?&](access_token|token|key|api_key|sign|secret)=`)
+var secretURL = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)hooks\.slack\.com/services/|/bot/v2/hook/|[?&](access_token|token|key|api_key|sign|secret)=`)
+})
 
 func (x *sinkAt) url() {
 	given := 0
@@ -342,7 +349,7 @@ func (x *sinkAt) url() {
 		x.say("url", "url is no address", "http://host:port/path or https://host/path")
 	case u.User != nil:
 		x.say("url", "url has a user or a password in it", "auth: {scheme: basic, username: …, file: …}: secrets come from a file or an environment variable only")
-	case secretURL.MatchString(x.URL):
+	case secretURL().MatchString(x.URL):
 		x.say("url", "whoever reads this url can send in your name", "put the whole url into a file that only imwatch can read, and name it with url_file:")
 	}
 	for k := range x.Headers {
