@@ -91,9 +91,12 @@ func foreignKey(line []byte, keys []string) (foreign bool) {
 
 // cutQuoted cuts a quoted text off.
 func cutQuoted(b []byte) (text, behind []byte, ok bool) {
-	quote := []byte{'"'}
-	if b, ok = bytes.CutPrefix(b, quote); !ok {
+	if len(b) == 0 || b[0] != '"' {
 		return nil, nil, false
 	}
-	return bytes.Cut(b, quote)
+	n := bytes.IndexByte(b[1:], '"')
+	if n < 0 {
+		return nil, nil, false
+	}
+	return b[1 : 1+n], b[n+2:], true
 }
