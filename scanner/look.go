@@ -56,8 +56,8 @@ func encodedEnd(data []byte) bool {
 
 // encodedBefore tells whether the letter or digit at the end of b may be part of
 // an escape (%22, \x22, \u0022, \n, #012), of one that was escaped again
-// (%252522, %5Cu0022), or of a character in GB18030. Only letters, digits, ; and : may
-// stand between the sign of an escape and its end.
+// (%252522, %5Cu0022), or of a character in GB18030. Only letters, digits, _, ; and :
+// may stand between the sign of an escape and its end.
 func encodedBefore(b []byte) bool {
 	if len(b) > 1 && b[len(b)-2] >= 0x80 {
 		return true

@@ -12,9 +12,9 @@ import (
 )
 
 // In a storm the lines differ in their times, users and ports, and what is found in them
-// does not. So what was found in a text is kept, with those of its digits that it depends
-// on: the sights of a text learn which are told apart from other digits. A text that
-// differs in other digits only is judged alike, its fields taken from the same places.
+// does not. So what was found in a text is kept, with those of its digits that it does not
+// depend on: the sights of a text learn which are told apart from other digits. A text that
+// differs in free digits only is judged alike, its fields taken from the same places.
 
 const (
 	maxShape   = regex.MostDigits // bytes of a text

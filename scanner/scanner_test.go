@@ -237,13 +237,17 @@ func BenchmarkScan(b *testing.B) {
 
 // BenchmarkPrefilter runs the prefilter alone over healthy lines.
 func BenchmarkPrefilter(b *testing.B) {
-	var log bytes.Buffer
-	if _, _, err := workload.Write(&log, 1<<20, workload.Options{}); err != nil {
-		b.Fatal(err)
-	}
-	s := builtIn(b)
-	b.SetBytes(int64(log.Len()))
-	for b.Loop() {
-		s.candidates(log.Bytes(), nil, func(hit int) int { return hit + bytes.IndexByte(log.Bytes()[hit:], '\n') + 1 })
+	for name, o := range map[string]workload.Options{"ASCII": {}, "Chinese": {Chinese: true}} {
+		b.Run(name, func(b *testing.B) {
+			var log bytes.Buffer
+			if _, _, err := workload.Write(&log, 1<<20, o); err != nil {
+				b.Fatal(err)
+			}
+			s := builtIn(b)
+			b.SetBytes(int64(log.Len()))
+			for b.Loop() {
+				s.candidates(log.Bytes(), nil, func(hit int) int { return hit + bytes.IndexByte(log.Bytes()[hit:], '\n') + 1 })
+			}
+		})
 	}
 }

@@ -56,25 +56,12 @@ type bucket struct {
 	stale bool    // that one has been joined with others since
 }
 
-// noMarks returns the tables of no window at all.
-func noMarks(mask uint32) tables {
-	v := tables{mask: mask}
-	for k := range v.nibbles {
-		for kind := range v.nibbles[k] {
-			for n := range v.nibbles[k][kind] {
-				v.nibbles[k][kind][n] = 0xff
-			}
-		}
-	}
-	return v
-}
-
 // add puts a window into a bucket of the tables.
 func (v *tables) add(window uint32, width int, bucket uint8) {
 	for k := range width {
 		c := byte(window >> (8 * k))
-		v.nibbles[k][0][c&15] &^= 1 << bucket
-		v.nibbles[k][1][c>>4] &^= 1 << bucket
+		v.nibbles[k][0][c&15] |= 1 << bucket
+		v.nibbles[k][1][c>>4] |= 1 << bucket
 		v.bytes[k][c&0x7f] |= 1 << bucket
 	}
 	for k := width; k < Window; k++ {
@@ -82,8 +69,8 @@ func (v *tables) add(window uint32, width int, bucket uint8) {
 			v.bytes[k][c] |= 1 << bucket
 		}
 		for n := range 16 {
-			v.nibbles[k][0][n] &^= 1 << bucket
-			v.nibbles[k][1][n] &^= 1 << bucket
+			v.nibbles[k][0][n] |= 1 << bucket
+			v.nibbles[k][1][n] |= 1 << bucket
 		}
 	}
 }

@@ -48,7 +48,7 @@ type entry struct {
 
 // Tables are what the assembly reads. Bits of nibbles and bytes are buckets of windows.
 type tables struct {
-	nibbles [Window][2][16]uint8  // of avx2: for each of four bytes, by the low and by the high one; a bucket's bit is 0
+	nibbles [Window][2][16]uint8  // of avx2: for each of four bytes, by the low and by the high one
 	bytes   [Window][1 << 7]uint8 // of avx512: for each of four bytes, by its lower seven bits
 	mask    uint32                // of a window in the bit map
 	bits    [1 << 13]uint8
@@ -173,7 +173,7 @@ func (s *Sieve) fit(chosen []plan.Window) bool {
 
 // fill fills the tables.
 func (s *Sieve) fill(chosen []plan.Window) {
-	s.marks = noMarks(s.mask &^ caseBits)
+	s.marks = tables{mask: s.mask &^ caseBits}
 	for i, c := range chosen {
 		w := s.read(s.Literals[i][c.At:])
 		h := s.marks.bit(w)

@@ -40,7 +40,8 @@ block: \
 
 // REST writes the places that AX still marks, of the block before CX, to R10, and goes on
 // with the next block. Behind the last one it keeps of the list those places whose window
-// has its bit set in the map, and returns.
+// has its bit set in the map, and returns. The map is read by 32 bits, of which 16 bits of a
+// hash name the bit: the upper 11 the word, the lower 5 the bit in it.
 #define REST \
 more: \
 	TZCNTQ AX, R11; \
@@ -79,15 +80,13 @@ end: \
 // func sift256(v *tables, data *byte, n int, places *uint32) (found, next int)
 //
 // For 64 places at a time: the low and the high nibble of each of the next four
-// bytes select a set of buckets, in which a bucket's bit is 0; a bucket that is in all
-// eight sets marks the place. What selects by the low nibble takes a byte from 0x80 on
-// for one that all buckets have, so that these bits need no mask. It ends behind the
-// last whole block, or when the list may be full. Of the marked places those are kept
-// whose window has its bit set in the map.
+// bytes select a set of buckets; a bucket that is in all eight sets marks the
+// place. It ends behind the last whole block, or when the list may be full. Of the
+// marked places those are kept whose window has its bit set in the map.
 //
 // Neither half branches on how many places are marked, unless it is more than
-// five in a block, which one of fifty blocks of healthy logs has: a wrong guess costs as
-// much as several places.
+// five in a block, as in one of fifty of healthy logs: a wrong guess costs as much as
+// several places.
 TEXT ·sift256(SB), NOSPLIT, $0-48
 	BEGIN
 	VBROADCASTI128 (tables_nibbles+0)(DI), Y0
@@ -99,65 +98,73 @@ TEXT ·sift256(SB), NOSPLIT, $0-48
 	VBROADCASTI128 (tables_nibbles+96)(DI), Y6
 	VBROADCASTI128 (tables_nibbles+112)(DI), Y7
 	VMOVDQU lowNibbles<>(SB), Y8
-	VPCMPEQB Y13, Y13, Y13
+	VPXOR Y13, Y13, Y13
 
 	BLOCK
 	VMOVDQU 0(SI)(CX*1), Y9
 	VPSRLW  $4, Y9, Y10
+	VPAND   Y8, Y9, Y9
 	VPAND   Y8, Y10, Y10
 	VPSHUFB Y9, Y0, Y9
 	VPSHUFB Y10, Y1, Y10
-	VPOR    Y10, Y9, Y11
+	VPAND   Y10, Y9, Y11
 	VMOVDQU 1(SI)(CX*1), Y9
 	VPSRLW  $4, Y9, Y10
+	VPAND   Y8, Y9, Y9
 	VPAND   Y8, Y10, Y10
 	VPSHUFB Y9, Y2, Y9
 	VPSHUFB Y10, Y3, Y10
-	VPOR    Y10, Y9, Y9
-	VPOR    Y9, Y11, Y11
+	VPAND   Y10, Y9, Y9
+	VPAND   Y9, Y11, Y11
 	VMOVDQU 2(SI)(CX*1), Y9
 	VPSRLW  $4, Y9, Y10
+	VPAND   Y8, Y9, Y9
 	VPAND   Y8, Y10, Y10
 	VPSHUFB Y9, Y4, Y9
 	VPSHUFB Y10, Y5, Y10
-	VPOR    Y10, Y9, Y9
-	VPOR    Y9, Y11, Y11
+	VPAND   Y10, Y9, Y9
+	VPAND   Y9, Y11, Y11
 	VMOVDQU 3(SI)(CX*1), Y9
 	VPSRLW  $4, Y9, Y10
+	VPAND   Y8, Y9, Y9
 	VPAND   Y8, Y10, Y10
 	VPSHUFB Y9, Y6, Y9
 	VPSHUFB Y10, Y7, Y10
-	VPOR    Y10, Y9, Y9
-	VPOR    Y9, Y11, Y11
+	VPAND   Y10, Y9, Y9
+	VPAND   Y9, Y11, Y11
 	VPCMPEQB Y13, Y11, Y11
 	VPMOVMSKB Y11, AX
 	VMOVDQU 32(SI)(CX*1), Y9
 	VPSRLW  $4, Y9, Y10
+	VPAND   Y8, Y9, Y9
 	VPAND   Y8, Y10, Y10
 	VPSHUFB Y9, Y0, Y9
 	VPSHUFB Y10, Y1, Y10
-	VPOR    Y10, Y9, Y11
+	VPAND   Y10, Y9, Y11
 	VMOVDQU 33(SI)(CX*1), Y9
 	VPSRLW  $4, Y9, Y10
+	VPAND   Y8, Y9, Y9
 	VPAND   Y8, Y10, Y10
 	VPSHUFB Y9, Y2, Y9
 	VPSHUFB Y10, Y3, Y10
-	VPOR    Y10, Y9, Y9
-	VPOR    Y9, Y11, Y11
+	VPAND   Y10, Y9, Y9
+	VPAND   Y9, Y11, Y11
 	VMOVDQU 34(SI)(CX*1), Y9
 	VPSRLW  $4, Y9, Y10
+	VPAND   Y8, Y9, Y9
 	VPAND   Y8, Y10, Y10
 	VPSHUFB Y9, Y4, Y9
 	VPSHUFB Y10, Y5, Y10
-	VPOR    Y10, Y9, Y9
-	VPOR    Y9, Y11, Y11
+	VPAND   Y10, Y9, Y9
+	VPAND   Y9, Y11, Y11
 	VMOVDQU 35(SI)(CX*1), Y9
 	VPSRLW  $4, Y9, Y10
+	VPAND   Y8, Y9, Y9
 	VPAND   Y8, Y10, Y10
 	VPSHUFB Y9, Y6, Y9
 	VPSHUFB Y10, Y7, Y10
-	VPOR    Y10, Y9, Y9
-	VPOR    Y9, Y11, Y11
+	VPAND   Y10, Y9, Y9
+	VPAND   Y9, Y11, Y11
 	VPCMPEQB Y13, Y11, Y11
 	VPMOVMSKB Y11, BX
 	SHLQ $32, BX
