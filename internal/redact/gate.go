@@ -49,17 +49,15 @@ func upper(c byte) byte {
 	return c
 }
 
-// open returns a bit for each pattern one of whose words stands in s; with anyDigits, or in
-// a text that differs from s in digits only: %3A stands between a name and its value, %4A
-// does not.
-func (g *gate) open(s string, anyDigits bool) (mask uint64) {
+// open returns a bit for each pattern one of whose words stands in s.
+func (g *gate) open(s string) (mask uint64) {
 	var one, two uint32 // the words that may have begun one and two bytes before
 	for i := range len(s) {
 		h := &g.heads[s[i]]
 		three := two & h[2]
 		two, one = one&h[1], h[0]
 		if three != 0 {
-			mask |= g.opened(three, s[i+1:], mask, anyDigits)
+			mask |= g.opened(three, s[i+1:], mask)
 		}
 	}
 	return mask
@@ -67,10 +65,10 @@ func (g *gate) open(s string, anyDigits bool) (mask uint64) {
 
 // opened looks at the words that have begun, and go on in s, of patterns that are
 // not open yet.
-func (g *gate) opened(begun uint32, s string, mask uint64, anyDigits bool) uint64 {
+func (g *gate) opened(begun uint32, s string, mask uint64) uint64 {
 	for ; begun != 0; begun &= begun - 1 {
 		for _, w := range g.words[bits.TrailingZeros32(begun)] {
-			if mask&w.mask == 0 && begins(s, w.rest) && (!w.key || separated(s[len(w.rest):], anyDigits)) {
+			if mask&w.mask == 0 && begins(s, w.rest) && (!w.key || separated(s[len(w.rest):])) {
 				mask |= w.mask
 			}
 		}
@@ -91,34 +89,57 @@ func begins(s, word string) bool {
 	return true
 }
 
-// separated tells whether a name that goes on in s may have a value: behind it,
-// quotes and blanks left out, must stand what separates them, or the dash of an arrow.
-func separated(s string, anyDigits bool) bool {
+// separated tells whether a name that goes on in s may have a value: behind it, quotes and
+// blanks left out, must stand what separates them, however it is escaped.
+func separated(s string) bool {
 	i := 0
-	for i < len(s) && isNameByte(s[i]) {
+	for i < len(s) && isNameByte(s[i]) && !isWideColon(s[i:]) {
 		i++
 	}
-	for i < len(s) && strings.IndexByte(quotes+`\`, s[i]) >= 0 {
-		i++
-	}
-	for i < len(s) && (isBlank(s[i]) || anyDigits && percentDigits(s[i:])) { // which may be a quote
-		if s[i] == '%' {
-			i += 2
+	for s = s[i:]; s != ""; {
+		switch c := s[0]; {
+		case strings.IndexByte(":=>", c) >= 0 || isWideColon(s):
+			return true
+		case c == '-':
+			return len(s) > 1 && strings.IndexByte(`>%\&`, s[1]) >= 0 // an arrow
+		case strings.IndexByte(quotes+"+ ", c) >= 0 || c >= '\t' && c <= '\r':
+			s = s[1:]
+		case c == '&':
+			if s = strings.TrimPrefix(s[1:], "amp;"); strings.HasPrefix(s, "gt;") {
+				return true
+			}
+			n := strings.IndexByte(s, ';')
+			if n < 0 || n > len("quot") {
+				return false
+			}
+			s = s[n+1:]
+		case c == '%' || c == '\\':
+			code := strings.TrimLeft(s, `\`)
+			if c == '%' {
+				for code = s[1:]; strings.HasPrefix(code, "25"); {
+					code = code[2:]
+				}
+			} else if code != "" && (code[0] == 'x' || strings.HasPrefix(code, "u00")) {
+				code = strings.TrimPrefix(code[1:], "00")
+			} else {
+				s = code // of a quote, perhaps
+				continue
+			}
+			if len(code) < 2 || code[0] != '2' && code[0] != '3' {
+				return false
+			}
+			if code[0] == '3' {
+				return strings.IndexByte("AaDdEe", code[1]) >= 0
+			}
+			s = code[2:]
+		default:
+			return false
 		}
-		i++
 	}
-	if i+2 < len(s) && s[i] == '%' { // %3A, %3D or a quote
-		return s[i+1] == '3' || s[i+1] == '2' && (s[i+2] == '2' || s[i+2] == '7') || anyDigits && isDigit(s[i+1])
-	}
-	return i < len(s) && strings.IndexByte(":=>-", s[i]) >= 0
+	return false
 }
 
-// percentDigits tells whether s begins with a percent sign and two digits.
-func percentDigits(s string) bool {
-	return len(s) > 2 && s[0] == '%' && isDigit(s[1]) && isDigit(s[2])
-}
-
-func isBlank(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+func isWideColon(s string) bool { return strings.HasPrefix(s, "：") || strings.HasPrefix(s, "＝") }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 

@@ -36,16 +36,43 @@ func lazily(expr string) func() *regex.Regexp {
 
 const mask = "[redacted]"
 
-// A value in quotes ends at the quote that opened it, which may be escaped,
-// once or twice, or percent-encoded; one without at what ends a word.
+// What a line is wrapped in escapes quotes, colons and blanks: a string once or several
+// times, a URL once or again, a log of nginx, a page.
 const (
-	quotes    = "\"'`"
-	quote     = `(?:\\{0,6}[` + quotes + `]|%22|%27)`
-	separator = `(?:` + quote + `)?\s*(?:[=-]>|[:=]|%3[AaDd])\s*`
-	inQuotes  = quote + `(?P<secret>(?:[^` + quotes + `\\%]|\\+[^` + quotes + `\\]|%[^2]|%2[^27])*)`
-	bare      = `(?P<secret2>[^\s` + quotes + `,;&{}()\[\]\\%>][^\s` + quotes + `,;&{}()\[\]\\%]*(?:%(?:2[B-Fb-f]|3[Dd])[^\s` + quotes + `,;&{}()\[\]\\%]*)*)`
-	value     = `(?:` + inQuotes + `|` + bare + `)`
+	quotes  = "\"'`"
+	percent = `%(?:25){0,3}`
+	escaped = `\\{1,6}(?:x|u00)`
+	entity  = `&(?:amp;)?`
+	quote   = `(?:\\{0,6}[` + quotes + `]|` + percent + `2[27]|` + escaped + `2[27]|` + entity + `(?:quot|apos|#3[49]|#x2[27]);)`
+	blanks  = `(?:\s|\+|` + percent + `20)*`
+	// border is what a word may stand behind; it is not replaced.
+	border = `(?:\b|` + percent + `[0-9A-Fa-f]{2}|` + escaped + `[0-9A-Fa-f]{2}|\\[nrt])`
+
+	plainColon   = `(?:[=-](?:>|` + percent + `3[Ee]|` + escaped + `3[Ee]|` + entity + `gt;)|[:=]|` + escaped + `3[AaDd])`
+	wideColon    = `[：＝]` // behind which in Chinese stands prose, too
+	percentColon = percent + `3[AaDd]`
+	separator    = quote + `?` + blanks + `(?:` + plainColon + `|` + percentColon + `|` + wideColon + `)` + blanks
 )
+
+// A value in quotes ends at a quote that is escaped as the one that opened it; one without at
+// what ends a word. Behind a plain = a URL's escapes are the value's, behind %3D they may
+// be what follows it.
+var (
+	plainValue   = value("a", `%(?:[0134689A-Fa-f][0-9A-Fa-f]|2[013-689A-Fa-f]|[57][0-9ACEFace-f])`)
+	percentValue = value("b", `%(?:2[B-Fb-f]|3[Dd])`)
+)
+
+func value(group, inside string) string {
+	const rest = `[^\s` + quotes + `,;&{}()\[\]\\%]*`
+	named := func(n, expr string) string { return `(?P<secret_` + group + n + `>` + expr + `)` }
+	return `(?:` + strings.Join([]string{
+		`(?:\\{0,6}[` + quotes + `]|%2[27])` + named("1", `(?:[^`+quotes+`\\%]|\\+[^`+quotes+`\\]|%[^2]|%2[^27])*`),
+		`%(?:25){1,3}2[27]` + named("2", `(?:[^`+quotes+`\\%]|`+percent+`(?:[013-9A-Fa-f][0-9A-Fa-f]|2[013-46-9A-Fa-f]))*`),
+		escaped + `2[27]` + named("3", `(?:[^`+quotes+`\\]|\\+(?:[^xu`+quotes+`\\]|x(?:[^2]|2[^27])|u(?:[^0]|0(?:[^0]|0(?:[^2]|2[^27])))))*`),
+		entity + `(?:quot|apos|#3[49]|#x2[27]);` + named("4", `(?:[^&`+quotes+`\\]|`+entity+`(?:amp|lt|gt);)*`),
+		named("5", `[^\s`+quotes+`,;&{}()\[\]\\%>]`+rest+`(?:`+inside+rest+`)*`),
+	}, "|") + `)`
+}
 
 // secretKeys are names whose values nobody else may see.
 const secretKeys = `(?:[\w.-]*[_.-])?(?:access[_-]?token|refresh[_-]?token|id[_-]?token|agora[_-]?token|easemob[_-]?token|auth[_-]?token|user[_-]?token|app[_-]?token|x-[\w-]*token|` +
@@ -74,21 +101,21 @@ func New(extra []string) (*Redactor, error) {
 var builtIn = []pattern{
 	{[]string{"msg_body", "content"}, false, "--->-", lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`), nil},
 	{[]string{"msg_body"}, false, "", lazily(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`), nil},
-	{[]string{"authorization"}, false, "", lazily(`(?i)\b(?:proxy-)?authorization` + separator + `(?:` + quote + `)?(?:bearer|basic|digest|token)?[ +]?(?P<secret>[^\s"'` + "`" + `,;\\{}]+)`), nil},
-	{[]string{"bearer"}, false, "", lazily(`(?i)\bbearer[ +:]+(?P<secret>[\w\-.~+/]{8,}=*)`), nil},
-	{[]string{"cookie"}, false, "", lazily(`(?i)\b(?:set-)?cookie` + separator + `(?:` + quote + `)?(?P<secret>[^"'` + "`" + `\n\\]+)`), nil},
+	{[]string{"authorization"}, false, "", lazily(`(?i)` + border + `(?:proxy-)?authorization` + separator + quote + `?(?:bearer|basic|digest|token)?` + blanks + `(?P<secret>(?:[^\s"'` + "`" + `,;\\{}%]|%[^2]|%2[^27])+)`), nil},
+	{[]string{"bearer"}, false, "", lazily(`(?i)` + border + `bearer(?:[ +:]|` + percent + `(?:20|2b|3a))+(?P<secret>(?:[\w\-.~+/]|%2[bf]){8,}(?:=|%3d)*)`), nil},
+	{[]string{"cookie"}, false, "", lazily(`(?i)` + border + `(?:set-)?cookie` + separator + quote + `?(?P<secret>(?:[^"'` + "`" + `\n\\%]|%[^2\n]|%2[^27])+)`), nil},
 	{[]string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"}, true, "",
-		lazily(`(?i)(?:^|[^\w]|%[0-9a-f]{2}|\\[nrt])` + secretKeys + separator + value), nil},
-	{[]string{"eyj"}, false, "", lazily(`\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?`), nil},
-	{[]string{"ywmt"}, false, "", lazily(`\bYWMt[\w\-+/]{8,}={0,2}`), nil},
-	{[]string{"007ej", "006"}, false, "", lazily(`\b(?:007eJ[\w+/]{24,}|006[0-9a-f]{32}[\w+/]{16,})={0,2}`),
-		lazily(`\b\d{3}(?:eJ[\w+/]{24,}|[0-9a-f]{32}[\w+/]{16,})`)},
+		lazily(`(?i)(?:^|[^\w]|` + percent + `[0-9a-f]{2}|` + escaped + `[0-9a-f]{2}|\\[nrt])` + secretKeys + quote + `?` + blanks + `(?:` + plainColon + blanks + plainValue + `|` + percentColon + blanks + percentValue + `|` + wideColon + blanks + quote + `?(?P<secret_c>[\w+/.~=-]{4,}))`), nil},
+	{[]string{"eyj"}, false, "", lazily(border + `(?P<secret>eyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?)`), nil},
+	{[]string{"ywmt"}, false, "", lazily(border + `(?P<secret>YWMt(?:[\w\-+/]|%2[BFbf]){8,}(?:=|%3[Dd]){0,2})`), nil},
+	{[]string{"007ej", "006"}, false, "", lazily(border + `(?P<secret>(?:007eJ(?:[\w+/]|%2[BFbf]){24,}|006[0-9a-f]{32}(?:[\w+/]|%2[BFbf]){16,})(?:=|%3[Dd]){0,2})`),
+		lazily(border + `\d{3}(?:eJ(?:[\w+/]|%2[BFbf]){24,}|[0-9a-f]{32}(?:[\w+/]|%2[BFbf]){16,})`)},
 	{[]string{"://"}, false, "@", lazily(`://[^/\s:@"']*:(?P<secret>[^/\s@"']+)@`), nil},
 }
 
 // Text replaces the secrets of a text. It returns s itself when there is none.
 func (r *Redactor) Text(s string) string {
-	for open := r.gate.open(s, false); open != 0; open &= open - 1 {
+	for open := r.gate.open(s); open != 0; open &= open - 1 {
 		if p := &builtIn[bits.TrailingZeros64(open)]; strings.Contains(s, p.needs) {
 			s = p.replace(s)
 		}
@@ -103,10 +130,13 @@ func (r *Redactor) Text(s string) string {
 func (r *Redactor) OnlyBuiltIn() bool { return len(r.extra) == 0 }
 
 // NoSecret tells whether the built-in redactors replace nothing of a text, nor of any other
-// that differs from it in digits only. It may say no where they would not, never yes where they
-// would.
+// that differs from it in digits only, none of which is part of an escape. It may say no where
+// they would not, never yes where they would.
 func (r *Redactor) NoSecret(s string) bool {
-	for open := r.gate.open(s, true); open != 0; open &= open - 1 {
+	if strings.Contains(s, "&#") { // &#37;22 has a digit that is part of %22, and does not look so
+		return false
+	}
+	for open := r.gate.open(s); open != 0; open &= open - 1 {
 		if p := &builtIn[bits.TrailingZeros64(open)]; p.anyDigits == nil && strings.Contains(s, p.needs) {
 			return false
 		}
