@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/imwatch/imwatch/internal/finding"
@@ -180,21 +181,36 @@ func sortedKeys(keys []string, m map[string]string) []string {
 
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
+// A date is a day as it stands in an event. Most events are of a few days.
+type date struct {
+	day  int64 // since 1970
+	text string
+}
+
+var dates [8]atomic.Pointer[date]
+
 // appendTime is AppendFormat, which costs several times as much.
 func appendTime(b []byte, t time.Time) []byte {
-	t = t.UTC()
-	year, month, day := t.Date()
-	if year < 0 || year > 9999 {
-		return t.AppendFormat(b, timeFormat)
+	const perDay = 24 * 60 * 60 // seconds
+	second := t.Unix()
+	day := second / perDay
+	if second -= day * perDay; second < 0 {
+		day, second = day-1, second+perDay
 	}
-	hour, minute, second := t.Clock()
+	place := &dates[uint64(day)%uint64(len(dates))]
+	d := place.Load()
+	if d == nil || d.day != day {
+		t = t.UTC()
+		if year := t.Year(); year < 0 || year > 9999 {
+			return t.AppendFormat(b, timeFormat)
+		}
+		d = &date{day, t.Format("2006-01-02T")}
+		place.Store(d)
+	}
 	milli := t.Nanosecond() / 1e6
-	b = twoDigits(twoDigits(b, year/100), year%100)
-	b = twoDigits(append(b, '-'), int(month))
-	b = twoDigits(append(b, '-'), day)
-	b = twoDigits(append(b, 'T'), hour)
-	b = twoDigits(append(b, ':'), minute)
-	b = twoDigits(append(b, ':'), second)
+	b = twoDigits(append(b, d.text...), int(second/3600))
+	b = twoDigits(append(b, ':'), int(second/60%60))
+	b = twoDigits(append(b, ':'), int(second%60))
 	b = twoDigits(append(b, '.', '0'+byte(milli/100)), milli%100)
 	return append(b, 'Z')
 }

@@ -411,6 +411,34 @@ func FuzzChunks(f *testing.F) {
 	})
 }
 
+// TestPartsOfLastLine: a last line without a newline, in which a part ends, is that part's.
+func TestPartsOfLastLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	data := bytes.Repeat([]byte("a line of a log\n"), largeSize/16)
+	for i := 2*PartSize - 1000; i < len(data); i++ {
+		data[i] = 'x'
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := OpenParts(File{Path: path, Size: int64(len(data))}, Options{MaxLine: largeSize})
+	if p == nil {
+		t.Fatal("not read in parts")
+	}
+	defer p.Close()
+	var all []byte
+	for from := int64(0); from < p.Size; from += PartSize {
+		part, _, _, err := p.Read(from, from+PartSize, nil)
+		if err != nil {
+			t.Errorf("the part from %d: %v", from, err)
+		}
+		all = append(all, part...)
+	}
+	if !bytes.Equal(all, data) {
+		t.Errorf("%d bytes in parts, not %d", len(all), len(data))
+	}
+}
+
 // TestCutWhileRead: a file that is cut while it is read in parts ends them, and nothing
 // else.
 func TestCutWhileRead(t *testing.T) {
