@@ -51,13 +51,14 @@ func upper(c byte) byte {
 
 // open returns a bit for each pattern one of whose words stands in s.
 func (g *gate) open(s string) (mask uint64) {
+	failed := 0         // the name that ends here has no separator behind it
 	var one, two uint32 // the words that may have begun one and two bytes before
 	for i := range len(s) {
 		h := &g.heads[s[i]]
 		three := two & h[2]
 		two, one = one&h[1], h[0]
 		if three != 0 {
-			mask |= g.opened(three, s[i+1:], mask)
+			mask |= g.opened(three, s, i+1, mask, &failed)
 		}
 	}
 	return mask
@@ -65,12 +66,24 @@ func (g *gate) open(s string) (mask uint64) {
 
 // opened looks at the words that have begun, and go on in s, of patterns that are
 // not open yet.
-func (g *gate) opened(begun uint32, s string, mask uint64) uint64 {
+func (g *gate) opened(begun uint32, text string, at int, mask uint64, failed *int) uint64 {
+	s := text[at:]
 	for ; begun != 0; begun &= begun - 1 {
 		for _, w := range g.words[bits.TrailingZeros32(begun)] {
-			if mask&w.mask == 0 && begins(s, w.rest) && (!w.key || separated(s[len(w.rest):])) {
-				mask |= w.mask
+			if mask&w.mask != 0 || !begins(s, w.rest) {
+				continue
 			}
+			if from := at + len(w.rest); w.key {
+				if from < *failed {
+					continue
+				}
+				end := nameEnd(text, from)
+				if !separated(text[end:]) {
+					*failed = end
+					continue
+				}
+			}
+			mask |= w.mask
 		}
 	}
 	return mask
@@ -89,14 +102,10 @@ func begins(s, word string) bool {
 	return true
 }
 
-// separated tells whether a name that goes on in s may have a value: behind it, quotes and
-// blanks left out, must stand what separates them, however it is escaped.
+// separated tells whether a name behind which s stands may have a value: quotes and blanks
+// left out, s must begin with what separates them, however it is escaped.
 func separated(s string) bool {
-	i := 0
-	for i < len(s) && isNameByte(s[i]) && !isWideColon(s[i:]) {
-		i++
-	}
-	for s = s[i:]; s != ""; {
+	for s != "" {
 		switch c := s[0]; {
 		case strings.IndexByte(":=>", c) >= 0 || isWideColon(s):
 			return true
@@ -145,4 +154,12 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isNameByte(c byte) bool {
 	return c == '_' || c == '-' || c == '.' || c >= 0x80 || isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// nameEnd returns where the name that goes on at i ends.
+func nameEnd(s string, i int) int {
+	for i < len(s) && isNameByte(s[i]) && (s[i] != 0xEF || !isWideColon(s[i:])) {
+		i++
+	}
+	return i
 }

@@ -44,42 +44,52 @@ const (
 	escaped = `\\{1,6}(?:x|u00)`
 	entity  = `&(?:amp;)?`
 	quote   = `(?:\\{0,6}[` + quotes + `]|` + percent + `2[27]|` + escaped + `2[27]|` + entity + `(?:quot|apos|#3[49]|#x2[27]);)`
-	blanks  = `(?:\s|\+|` + percent + `20)*`
+	blanks  = `[\s+]*(?:` + percent + `20[\s+]*)*`
 	// border is what a word may stand behind; it is not replaced.
 	border = `(?:\b|` + percent + `[0-9A-Fa-f]{2}|` + escaped + `[0-9A-Fa-f]{2}|\\[nrt])`
 
 	plainColon   = `(?:[=-](?:>|` + percent + `3[Ee]|` + escaped + `3[Ee]|` + entity + `gt;)|[:=]|` + escaped + `3[AaDd])`
-	wideColon    = `[：＝]` // behind which in Chinese stands prose, too
 	percentColon = percent + `3[AaDd]`
-	separator    = quote + `?` + blanks + `(?:` + plainColon + `|` + percentColon + `|` + wideColon + `)` + blanks
+	separator    = quote + `?` + blanks + `(?:` + plainColon + `|` + percentColon + `)` + blanks
+)
+
+// Behind a full-width colon, and a Chinese name, stands prose as well: of what does, a word
+// with a digit may be a secret.
+const (
+	wideColon = `[：＝]`
+	wideValue = blanks + quote + `?(?P<secret_c>[A-Za-z+/~_-]{0,64}\d[\w+/~-]{3,}={0,2})`
 )
 
 // A value in quotes ends at a quote that is escaped as the one that opened it; one without at
-// what ends a word. Behind a plain = a URL's escapes are the value's, behind %3D they may
-// be what follows it.
+// what ends a word. Behind a plain = most of a URL's escapes are the value's, but for blanks,
+// quotes, brackets, %26 and %3F; behind %3D they may be what follows it.
 var (
-	plainValue   = value("a", `%(?:[0134689A-Fa-f][0-9A-Fa-f]|2[013-689A-Fa-f]|[57][0-9ACEFace-f])`)
-	percentValue = value("b", `%(?:2[B-Fb-f]|3[Dd])`)
+	plainValue   = value("a", `%(?:[14689A-Fa-f][0-9A-Fa-f]|2[13-57-9A-Fa-f]|3[0-9A-Ea-e]|[57][0-9ACEFace-f])`)
+	percentValue = value("b", `%(?:2[B-Fb-f]|(?:25){0,3}(?:2[BFbf]|3[Dd]))`)
 )
 
 func value(group, inside string) string {
 	const rest = `[^\s` + quotes + `,;&{}()\[\]\\%]*`
 	named := func(n, expr string) string { return `(?P<secret_` + group + n + `>` + expr + `)` }
 	return `(?:` + strings.Join([]string{
-		`(?:\\{0,6}[` + quotes + `]|%2[27])` + named("1", `(?:[^`+quotes+`\\%]|\\+[^`+quotes+`\\]|%[^2]|%2[^27])*`),
+		`\[?(?:\\{0,6}[` + quotes + `]|%2[27])` + named("1", `(?:[^`+quotes+`\\%]|\\+[^`+quotes+`\\]|%[^2]|%2[^27])*`),
 		`%(?:25){1,3}2[27]` + named("2", `(?:[^`+quotes+`\\%]|`+percent+`(?:[013-9A-Fa-f][0-9A-Fa-f]|2[013-46-9A-Fa-f]))*`),
 		escaped + `2[27]` + named("3", `(?:[^`+quotes+`\\]|\\+(?:[^xu`+quotes+`\\]|x(?:[^2]|2[^27])|u(?:[^0]|0(?:[^0]|0(?:[^2]|2[^27])))))*`),
 		entity + `(?:quot|apos|#3[49]|#x2[27]);` + named("4", `(?:[^&`+quotes+`\\]|`+entity+`(?:amp|lt|gt);)*`),
-		named("5", `[^\s`+quotes+`,;&{}()\[\]\\%>]`+rest+`(?:`+inside+rest+`)*`),
+		`\[` + named("5", `[A-Za-z_]`+rest),
+		named("6", `(?:[^\s`+quotes+`,;&{}()\[\]\\%>]|%2[BFbf])`+rest+`(?:`+inside+rest+`)*`),
 	}, "|") + `)`
 }
 
 // secretKeys are names whose values nobody else may see.
-const secretKeys = `(?:[\w.-]*[_.-])?(?:access[_-]?token|refresh[_-]?token|id[_-]?token|agora[_-]?token|easemob[_-]?token|auth[_-]?token|user[_-]?token|app[_-]?token|x-[\w-]*token|` +
+const secretKeys = `(?:[\w.-]*[_.-])?(?:(?-i:[A-Za-z0-9]*[a-z0-9](?:Token|Password|Passwd|Pwd|Secret|Signature))|access[_-]?token|refresh[_-]?token|id[_-]?token|agora[_-]?token|easemob[_-]?token|auth[_-]?token|user[_-]?token|app[_-]?token|x-[\w-]*token|` +
 	`accessToken|refreshToken|idToken|agoraToken|authToken|userToken|appToken|rtcToken|chatToken|token|usersig|user_sig|` +
 	`password|passwd|passphrase|pwd|passwordmd5|password_md5|pwdmd5|` +
 	`client[_-]?secret|clientSecret|app[_-]?secret|appSecret|master[_-]?secret|masterSecret|secret|secret[_-]?key|secretKey|api[_-]?key|apiKey|access[_-]?key|accessKey|private[_-]?key|app[_-]?certificate|` +
 	`signature|random_str|sign|session[_-]?secret)`
+
+// keyWords are parts of the secretKeys, one of each.
+var keyWords = []string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"}
 
 // New returns the built-in redactors and those of the configuration: regexes,
 // of which a group named secret, or else the whole match, is replaced.
@@ -101,11 +111,13 @@ func New(extra []string) (*Redactor, error) {
 var builtIn = []pattern{
 	{[]string{"msg_body", "content"}, false, "--->-", lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`), nil},
 	{[]string{"msg_body"}, false, "", lazily(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`), nil},
-	{[]string{"authorization"}, false, "", lazily(`(?i)` + border + `(?:proxy-)?authorization` + separator + quote + `?(?:bearer|basic|digest|token)?` + blanks + `(?P<secret>(?:[^\s"'` + "`" + `,;\\{}%]|%[^2]|%2[^27])+)`), nil},
+	{[]string{"authorization"}, false, "", lazily(`(?i)` + border + `(?:proxy-)?authorization` + separator + `\[?(?:` + percent + `2[27](?:bearer|basic|digest|token)?(?:[ +]|` + percent + `20)*(?P<secret_a>(?:[^\s"'` + "`" + `,;\\{}%]|%[^2]|%2[^27])+)|` + quote + `?(?:bearer|basic|digest|token)?(?:[ +]|` + percent + `20)*(?P<secret_b>[^\s"'` + "`" + `,;\\{}]+))`), nil},
 	{[]string{"bearer"}, false, "", lazily(`(?i)` + border + `bearer(?:[ +:]|` + percent + `(?:20|2b|3a))+(?P<secret>(?:[\w\-.~+/]|%2[bf]){8,}(?:=|%3d)*)`), nil},
-	{[]string{"cookie"}, false, "", lazily(`(?i)` + border + `(?:set-)?cookie` + separator + quote + `?(?P<secret>(?:[^"'` + "`" + `\n\\%]|%[^2\n]|%2[^27])+)`), nil},
-	{[]string{"token", "usersig", "user_sig", "passw", "pwd", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private", "certificate", "sign", "random_str"}, true, "",
-		lazily(`(?i)(?:^|[^\w]|` + percent + `[0-9a-f]{2}|` + escaped + `[0-9a-f]{2}|\\[nrt])` + secretKeys + quote + `?` + blanks + `(?:` + plainColon + blanks + plainValue + `|` + percentColon + blanks + percentValue + `|` + wideColon + blanks + quote + `?(?P<secret_c>[\w+/.~=-]{4,}))`), nil},
+	{[]string{"cookie"}, false, "", lazily(`(?i)` + border + `(?:set-)?cookie` + separator + `\[?(?:` + percent + `2[27](?P<secret_a>(?:[^"'` + "`" + `\n\\%]|%[^2\n]|%2[^27])+)|` + quote + `?(?P<secret_b>[^"'` + "`" + `\n\\]+))`), nil},
+	{keyWords, true, "",
+		lazily(`(?i)(?:^|[^\w]|` + percent + `[0-9a-f]{2}|` + escaped + `[0-9a-f]{2}|\\[nrt])` + secretKeys + quote + `?` + blanks + `(?:` + plainColon + blanks + plainValue + `|` + percentColon + blanks + percentValue + `|` + wideColon + wideValue + `)`), nil},
+	{[]string{"密码", "口令", "密钥"}, false, "", lazily(`(?:密码|口令|密钥)` + quote + `?` + blanks + `(?:` + plainColon + `|` + wideColon + `|为)` + wideValue), nil},
+	{keyWords, true, "</", lazily(`(?i)<` + secretKeys + `>(?P<secret>[^<\s]+)</`), nil},
 	{[]string{"eyj"}, false, "", lazily(border + `(?P<secret>eyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?)`), nil},
 	{[]string{"ywmt"}, false, "", lazily(border + `(?P<secret>YWMt(?:[\w\-+/]|%2[BFbf]){8,}(?:=|%3[Dd]){0,2})`), nil},
 	{[]string{"007ej", "006"}, false, "", lazily(border + `(?P<secret>(?:007eJ(?:[\w+/]|%2[BFbf]){24,}|006[0-9a-f]{32}(?:[\w+/]|%2[BFbf]){16,})(?:=|%3[Dd]){0,2})`),
@@ -187,7 +199,7 @@ func (p *pattern) replace(s string) string {
 // harmless values say that there is no secret, or are one already masked.
 func harmless(v string) bool {
 	switch strings.ToLower(strings.TrimSpace(v)) {
-	case "", "undefined", "null", "nil", "none", "true", "false", "[redacted", mask, "***", "invalid", "expired", "missing", "empty", "bearer":
+	case "", "undefined", "null", "nil", "none", "true", "false", "[redacted", mask, "redacted", "redacted]", "***", "invalid", "expired", "missing", "empty", "bearer":
 		return true
 	}
 	return strings.HasPrefix(v, "[redacted")

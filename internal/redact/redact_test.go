@@ -52,7 +52,15 @@ func TestSecretsGo(t *testing.T) {
 		`e=%7B%22token%22%20%3A%20%22s3cr3tS3CR3Tvalue99%22%2C%20%22user%22%3A%20%22alice%22%7D`,
 		`e=%257B%2522token%2522%253A%2522s3cr3tS3CR3Tvalue99%2522%252C%2522user%2522%253A%2522alice%2522%257D`,
 		`e=%7B%22token%22-%3E%22s3cr3tS3CR3Tvalue99%22%2C%22user%22-%3E%22alice%22%7D`,
-		`user=alice&token=ab%20s3cr3tS3CR3Tvalue99&password=p%40%E7%8E%AFs3cr3tS3CR3Tvalue99&x=1`, // what a URL escapes is the value's
+		`user=alice&token=%2Fab%2Bs3cr3tS3CR3Tvalue99&password=p%40%E7%8E%AFs3cr3tS3CR3Tvalue99&x=1`, // what a URL escapes is the value's
+		`u=%2Falice%26token%3Dab%252Bs3cr3tS3CR3Tvalue99%2526x`,
+		`alice Cookie: sensors=%7B%22id%22%3A%2218f0%22%7D; SESSION=s3cr3tS3CR3Tvalue99; uid=1`,
+		`alice Authorization: Bearer abc%22s3cr3tS3CR3Tvalue99`,
+		`alice map[Authorization:[Bearer s3cr3tS3CR3Tvalue99] X-Token:[s3cr3tS3CR3Tvalue99] Cookie:[a=s3cr3tS3CR3Tvalue99]]`, // Go
+		`{"user":"alice","headers":{"Authorization":["Basic s3cr3tS3CR3Tvalue99"],"token":["s3cr3tS3CR3Tvalue99"]}}`,
+		`alice imToken=s3cr3tS3CR3Tvalue99 userPassword: s3cr3tS3CR3Tvalue99 "loginPwd":"s3cr3tS3CR3Tvalue99"`,
+		`<user>alice</user><password>s3cr3tS3CR3Tvalue99</password>`,
+		`alice 密码：s3cr3tS3CR3Tvalue99 密钥: s3cr3tS3CR3Tvalue99，口令为s3cr3tS3CR3Tvalue99`,
 		`e=%7B%22user%22%3A%22alice%22%2C%22Authorization%22%3A%22Bearer%20s3cr3tS3CR3Tvalue99%22%2C%22Cookie%22%3A%22sid%3Ds3cr3tS3CR3Tvalue99%22%7D`,
 		`e=%22alice%22&b=%22Bearer%20s3cr3tS3CR3Tvalue99%22&c=%22Bearer+s3cr3tS3CR3Tvalue99%22`,
 		`alice token：s3cr3tS3CR3Tvalue99 密码 password＝s3cr3tS3CR3Tvalue99`,
@@ -102,6 +110,8 @@ func TestHarmlessStays(t *testing.T) {
 		"https://a1.easemob.com/demo-org/demoapp/token", "signed in as alice", "/var/log/token.log: line 3",
 		"GET /b?e=%7B%22type%22%3A28%2C%22message%22%3A%22token%20not%20assign%20error%22%7D HTTP/1.1", "message=token%20expired%2C+sign+in+again%3F",
 		"the token - or the password - is wrong", "token &amp; secret", "未传 token：调用 API 时没有携带 token", "用户 token：如未登录就上传文件。", "token + secret", `{\x22message\x22:\x22invalid password\x22}`,
+		"Authorization：鉴权失败，请检查应用配置 code=401", "Cookie：未设置，请重新登录 code=401 user=5", "校验token：userId=123 code=401", "密码: 不能为空", "密码为空 code=880103",
+		"login%20failed%20token=null%20error=401%20appid=5", "Authorization: Bearer\nHost: a1.easemob.com\n", "List<Token>entries = a</b",
 	} {
 		if got := r.Text(in); got != in {
 			t.Errorf("%q became %q", in, got)
@@ -179,7 +189,7 @@ func TestGateOpens(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 5))
 	parts := []string{"token", "x_Token", "password", "pwd-", "SIGN", "secret_key", "api-key", "authorization", "Set-Cookie", "bearer", "content", "msg_body", "--->-", "://",
 		`"`, "'", "`", `\`, `\\`, "%22", "%27", "%3A", "%3d", "%20", "%2522", "%253A", "%3E", `\x22`, `\\u0022`, `\u003d`, "&quot;", "&amp;#39;", "&gt;", "=", "：", " ", "\t", "\n", "\v", ":", "=", "=>", "->", "-", "@", "+", "{", "}", ",", ";",
-		"s3cr3t99", "eyJhbGciOiJI.eyJzdWIi.c2ln", "YWMts3cr3t99", "0060123456789abcdef0123456789abcdefABCDEFGHIJKLMNOP", "a", "9", "环", "\xff"}
+		"密码", "为", "<", "</", ">", "[", "s3cr3t99", "eyJhbGciOiJI.eyJzdWIi.c2ln", "YWMts3cr3t99", "0060123456789abcdef0123456789abcdefABCDEFGHIJKLMNOP", "a", "9", "环", "\xff"}
 	for range 200000 {
 		in := ""
 		for range 1 + rnd.IntN(9) {
@@ -224,7 +234,7 @@ func FuzzLooks(f *testing.F) {
 		for i := range builtIn {
 			for _, w := range builtIn[i].gate {
 				for at := 0; at+len(w) <= len(s); at++ {
-					if strings.EqualFold(s[at:at+len(w)], w) && (!builtIn[i].keys || separated(s[at+len(w):])) {
+					if strings.EqualFold(s[at:at+len(w)], w) && (!builtIn[i].keys || separated(s[nameEnd(s, at+len(w)):])) {
 						want |= 1 << i
 					}
 				}
