@@ -43,8 +43,13 @@ const (
 	percent = `%(?:25){0,3}`
 	escaped = `\\{1,6}(?:x|u00)`
 	entity  = `&(?:amp;)?`
-	quote   = `(?:\\{0,6}[` + quotes + `]|` + percent + `2[27]|` + escaped + `2[27]|` + entity + `(?:quot|apos|#3[49]|#x2[27]);)`
+	quote   = `(?:\\{0,6}[` + quotes + `]|` + percentQuote + `|` + escapedQuote + `|` + entityQuote + `)`
 	blanks  = `[\s+]*(?:` + percent + `20[\s+]*)*`
+
+	percentQuote = percent + `2[27]`
+	escapedQuote = escaped + `2[27]`
+	entityQuote  = entity + `(?:quot|apos|#3[49]|#x2[27]);`
+
 	// border is what a word may stand behind; it is not replaced.
 	border = `(?:\b|` + percent + `[0-9A-Fa-f]{2}|` + escaped + `[0-9A-Fa-f]{2}|\\[nrt])`
 
@@ -74,8 +79,8 @@ func value(group, inside string) string {
 	return `(?:` + strings.Join([]string{
 		`\[?(?:\\{0,6}[` + quotes + `]|%2[27])` + named("1", `(?:[^`+quotes+`\\%]|\\+[^`+quotes+`\\]|%[^2]|%2[^27])*`),
 		`%(?:25){1,3}2[27]` + named("2", `(?:[^`+quotes+`\\%]|`+percent+`(?:[013-9A-Fa-f][0-9A-Fa-f]|2[013-46-9A-Fa-f]))*`),
-		escaped + `2[27]` + named("3", `(?:[^`+quotes+`\\]|\\+(?:[^xu`+quotes+`\\]|x(?:[^2]|2[^27])|u(?:[^0]|0(?:[^0]|0(?:[^2]|2[^27])))))*`),
-		entity + `(?:quot|apos|#3[49]|#x2[27]);` + named("4", `(?:[^&`+quotes+`\\]|`+entity+`(?:amp|lt|gt);)*`),
+		escapedQuote + named("3", `(?:[^`+quotes+`\\]|\\+(?:[^xu`+quotes+`\\]|x(?:[^2]|2[^27])|u(?:[^0]|0(?:[^0]|0(?:[^2]|2[^27])))))*`),
+		entityQuote + named("4", `(?:[^&`+quotes+`\\]|`+entity+`(?:amp|lt|gt);)*`),
 		`\[` + named("5", `[A-Za-z_]`+rest),
 		named("6", `(?:[^\s`+quotes+`,;&{}()\[\]\\%>]|%2[BFbf])`+rest+`(?:`+inside+rest+`)*`),
 	}, "|") + `)`
@@ -108,12 +113,15 @@ func New(extra []string) (*Redactor, error) {
 	return r, nil
 }
 
+// scheme may stand before what Authorization holds.
+const scheme = `(?:bearer|basic|digest|token)?(?:[ +]|` + percent + `20)*`
+
 var builtIn = []pattern{
 	{[]string{"msg_body", "content"}, false, "--->-", lazily(`(?s)--->-[^\n]*?\\?"(?:msg_body|content)\\?"\s*:\s*(?P<secret>\{.*)`), nil},
 	{[]string{"msg_body"}, false, "", lazily(`\\?"msg_body\\?"\s*:\s*(?P<secret>\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}?)`), nil},
-	{[]string{"authorization"}, false, "", lazily(`(?i)` + border + `(?:proxy-)?authorization` + separator + `\[?(?:` + percent + `2[27](?:bearer|basic|digest|token)?(?:[ +]|` + percent + `20)*(?P<secret_a>(?:[^\s"'` + "`" + `,;\\{}%]|%[^2]|%2[^27])+)|` + quote + `?(?:bearer|basic|digest|token)?(?:[ +]|` + percent + `20)*(?P<secret_b>[^\s"'` + "`" + `,;\\{}]+))`), nil},
+	{[]string{"authorization"}, false, "", lazily(`(?i)` + border + `(?:proxy-)?authorization` + separator + `\[?(?:` + percentQuote + scheme + `(?P<secret_a>(?:[^\s"'` + "`" + `,;\\{}%]|%[^2]|%2[^27])+)|` + quote + `?` + scheme + `(?P<secret_b>[^\s"'` + "`" + `,;\\{}]+))`), nil},
 	{[]string{"bearer"}, false, "", lazily(`(?i)` + border + `bearer(?:[ +:]|` + percent + `(?:20|2b|3a))+(?P<secret>(?:[\w\-.~+/]|%2[bf]){8,}(?:=|%3d)*)`), nil},
-	{[]string{"cookie"}, false, "", lazily(`(?i)` + border + `(?:set-)?cookie` + separator + `\[?(?:` + percent + `2[27](?P<secret_a>(?:[^"'` + "`" + `\n\\%]|%[^2\n]|%2[^27])+)|` + quote + `?(?P<secret_b>[^"'` + "`" + `\n\\]+))`), nil},
+	{[]string{"cookie"}, false, "", lazily(`(?i)` + border + `(?:set-)?cookie` + separator + `\[?(?:` + percentQuote + `(?P<secret_a>(?:[^"'` + "`" + `\n\\%]|%[^2\n]|%2[^27])+)|` + quote + `?(?P<secret_b>[^"'` + "`" + `\n\\]+))`), nil},
 	{keyWords, true, "",
 		lazily(`(?i)(?:^|[^\w]|` + percent + `[0-9a-f]{2}|` + escaped + `[0-9a-f]{2}|\\[nrt])` + secretKeys + quote + `?` + blanks + `(?:` + plainColon + blanks + plainValue + `|` + percentColon + blanks + percentValue + `|` + wideColon + wideValue + `)`), nil},
 	{[]string{"密码", "口令", "密钥"}, false, "", lazily(`(?:密码|口令|密钥)` + quote + `?` + blanks + `(?:` + plainColon + `|` + wideColon + `|为)` + wideValue), nil},
