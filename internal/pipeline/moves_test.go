@@ -117,6 +117,21 @@ func TestMoves(t *testing.T) {
 			t.Error("nothing waits for room")
 		}
 	})
+	t.Run("a commit that does not return", func(t *testing.T) {
+		t.Parallel()
+		release := make(chan struct{})
+		r := follow(t, oneLine, RunOptions{}, store.Options{Commit: func(store.Commit) { <-release }})
+		t.Cleanup(func() { close(release) })
+		const limit = time.Second
+		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			if _, stuck := r.Moves(t.Context(), limit); strings.HasPrefix(stuck, "storing has not moved since ") {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatal("it is not told")
+			}
+		}
+	})
 	t.Run("nothing to do", func(t *testing.T) {
 		t.Parallel()
 		r := follow(t, oneLine, RunOptions{}, store.Options{})
