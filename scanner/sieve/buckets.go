@@ -12,12 +12,12 @@ import (
 // The assembly has one bit for each of so many buckets.
 const buckets = 8
 
-// A grain is what a kernel knows of a byte: two features of it.
+// A grain is what a kernel knows of a byte, by where in a window it stands: a feature of it.
 type grain uint8
 
 const (
-	nibbles   grain = iota // the low and the high one
-	sevenBits              // those, and nothing else
+	fewBits   grain = iota // of avx2
+	sevenBits              // of avx512: all but the highest
 	grains
 )
 
@@ -25,14 +25,38 @@ func (k kernel) grain() grain {
 	if k == avx512 {
 		return sevenBits
 	}
-	return nibbles
+	return fewBits
 }
 
-func (g grain) features(c byte) [2]uint8 {
-	if g == sevenBits {
-		return [2]uint8{c & 0x7f, 0}
+// Of fewBits, the first and the last byte have six: without the highest, and without that
+// which tells capital letters from small ones. The two between have no bit either that tells
+// letters from digits and marks, but which one of these it is.
+func (g grain) feature(c byte, k int) uint8 {
+	switch {
+	case g == sevenBits:
+		return c & 0x7f
+	case k == 0 || k == Window-1:
+		return c&0x1f | c>>1&0x20
 	}
-	return [2]uint8{c & 15, c >> 4}
+	return c & 0x1f
+}
+
+// shares is how often bytes with a feature stand in logs.
+type shares [Window][1 << 7]float64
+
+var sharesBy = [grains]func() *shares{
+	fewBits:   sync.OnceValue(func() *shares { return newShares(fewBits) }),
+	sevenBits: sync.OnceValue(func() *shares { return newShares(sevenBits) }),
+}
+
+func newShares(by grain) *shares {
+	s := new(shares)
+	for k := range s {
+		for c, share := range Share {
+			s[k][by.feature(byte(c), k)] += share
+		}
+	}
+	return s
 }
 
 // A featureSet has a bit for each.
@@ -45,9 +69,9 @@ func (s *featureSet) or(o *featureSet) featureSet { return featureSet{s[0] | o[0
 // A bucket is some windows, of which the assembly knows only what features their
 // bytes have: it lets every text pass that can be put together of these.
 type bucket struct {
-	have    [Window][2]featureSet // of each byte, the features of each kind
-	share   [Window]float64       // how often bytes with these stand in logs
-	passes  float64               // guess of how often a text does
+	have    [Window]featureSet // of each byte
+	share   [Window]float64    // how often bytes with these stand in logs
+	passes  float64            // guess of how often a text does
 	windows []uint32
 	gone    bool // joined with another one
 
@@ -60,17 +84,18 @@ type bucket struct {
 func (v *tables) add(window uint32, width int, bucket uint8) {
 	for k := range width {
 		c := byte(window >> (8 * k))
-		v.nibbles[k][0][c&15] |= 1 << bucket
-		v.nibbles[k][1][c>>4] |= 1 << bucket
-		v.bytes[k][c&0x7f] |= 1 << bucket
+		f := fewBits.feature(c, k)
+		v.rows[k][f>>4][f&15] |= 1 << bucket
+		v.bytes[k][sevenBits.feature(c, k)] |= 1 << bucket
 	}
 	for k := width; k < Window; k++ {
 		for c := range v.bytes[k] {
 			v.bytes[k][c] |= 1 << bucket
 		}
-		for n := range 16 {
-			v.nibbles[k][0][n] |= 1 << bucket
-			v.nibbles[k][1][n] |= 1 << bucket
+		for row := range v.rows[k] {
+			for low := range v.rows[k][row] {
+				v.rows[k][row][low] |= 1 << bucket
+			}
 		}
 	}
 }
@@ -80,7 +105,7 @@ const lookCost = 60
 
 // So often windows are chosen again and buckets left: with more rounds hardly less
 // passes.
-var rounds = [grains]int{nibbles: 2, sevenBits: 1}
+var rounds = [grains]int{fewBits: 2, sevenBits: 1}
 
 // improve puts the windows into buckets. Then literals choose again, now that it is
 // known what the buckets let pass anyhow, and windows look for a better bucket. It
@@ -121,15 +146,13 @@ type grouping struct {
 }
 
 // featureUsers counts the windows of a bucket that have a feature at a place.
-type featureUsers [Window][2][1 << 7]uint16
+type featureUsers [Window][1 << 7]uint16
 
 func (g *grouping) wordsOf(b *bucket) wordsIn { return g.often.in(b, g.width) }
 
 func (g *grouping) count(b int, w uint32, n int) {
 	for k := range g.width {
-		for kind, f := range g.by.features(byte(w >> (8 * k))) {
-			g.users[b][k][kind][f] += uint16(n)
-		}
+		g.users[b][k][g.by.feature(byte(w>>(8*k)), k)] += uint16(n)
 	}
 }
 
@@ -137,10 +160,8 @@ func (g *grouping) count(b int, w uint32, n int) {
 func (g *grouping) without(b int, w uint32) bucket {
 	left := bucket{have: g.list[b].have}
 	for k := range g.width {
-		for kind, f := range g.by.features(byte(w >> (8 * k))) {
-			if g.users[b][k][kind][f] == 1 {
-				left.have[k][kind].remove(f)
-			}
+		if f := g.by.feature(byte(w>>(8*k)), k); g.users[b][k][f] == 1 {
+			left.have[k].remove(f)
 		}
 	}
 	return g.joined(new(bucket), &left)
@@ -236,9 +257,7 @@ func (s *Sieve) dearness(g *grouping, text string, users map[uint32]int) (into i
 func (x scale) bucketOf(windows []uint32) (b bucket) {
 	for _, w := range windows {
 		for k := range x.width {
-			for kind, f := range x.by.features(byte(w >> (8 * k))) {
-				b.have[k][kind].add(f)
-			}
+			b.have[k].add(x.by.feature(byte(w>>(8*k)), k))
 		}
 	}
 	b = x.joined(new(bucket), &b)
@@ -293,9 +312,7 @@ func (x scale) alike(windows []uint32) (list []bucket) {
 func (x scale) joined(a, b *bucket) (both bucket) {
 	both.passes = 1
 	for k := range x.width {
-		for kind := range both.have[k] {
-			both.have[k][kind] = a.have[k][kind].or(&b.have[k][kind])
-		}
+		both.have[k] = a.have[k].or(&b.have[k])
 		both.share[k] = x.shareAt(a, b, k)
 		both.passes *= both.share[k]
 	}
@@ -313,15 +330,11 @@ func (x scale) together(a, b *bucket) float64 {
 
 // shareAt returns how often bytes stand in logs that both let pass at a place, joined.
 func (x scale) shareAt(a, b *bucket, k int) (sum float64) {
-	of, and := &a.have[k], &b.have[k]
-	if x.by == nibbles {
-		return shareOf(uint16(of[0][0]|and[0][0]), uint16(of[1][0]|and[1][0]))
-	}
 	sum = a.share[k]
-	for half := range of[0] {
-		for more := and[0][half] &^ of[0][half]; more != 0; more &= more - 1 {
-			c := half<<6 | bits.TrailingZeros64(more)
-			sum += Share[c] + Share[c|1<<7]
+	share := &sharesBy[x.by]()[k]
+	for half := range a.have[k] {
+		for more := b.have[k][half] &^ a.have[k][half]; more != 0; more &= more - 1 {
+			sum += share[half<<6|bits.TrailingZeros64(more)]
 		}
 	}
 	return sum
@@ -360,31 +373,3 @@ func (x scale) cheapest(list []bucket) (best int) {
 		x.nearest(list, best)
 	}
 }
-
-// shareOf returns how often bytes with such nibbles stand in logs.
-func shareOf(low, high uint16) (sum float64) {
-	t := nibbleShares()
-	for ; high != 0; high &= high - 1 {
-		of := &t[bits.TrailingZeros16(high)]
-		sum += of[0][low&0xff] + of[1][low>>8]
-	}
-	return sum
-}
-
-// nibbleShares are the shares of bytes by their high nibble and by which of the
-// lower and of the upper eight low nibbles they can have.
-var nibbleShares = sync.OnceValue(func() *[16][2][256]float64 {
-	t := new([16][2][256]float64)
-	for high := range t {
-		for half := range t[high] {
-			for set := range t[high][half] {
-				for n := range 8 {
-					if set&(1<<n) != 0 {
-						t[high][half][set] += Share[high<<4|half<<3|n]
-					}
-				}
-			}
-		}
-	}
-	return t
-})

@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -27,6 +28,7 @@ type Sieve struct {
 	windows []window // where the upper bits of the hash say, or in the next free place
 	shift   uint8    // of a hash, to these bits
 	entries []entry
+	frames  []frame
 	marks   tables
 	kernel  kernel
 	pairs   *[1 << 10]uint64 // the pairs of bytes that windows have, where there is no assembly
@@ -44,14 +46,26 @@ type entry struct {
 	length uint16 // of the literal
 	last   byte   // of its bytes, by which numbers that begin alike differ
 	more   bool   // the next entry has the same window
+	frame  uint16 // 1 + index of what the entries from this one on have in common; 0: nothing is known
 }
 
-// Tables are what the assembly reads. Bits of nibbles and bytes are buckets of windows.
+// A frame is what many literals of one window have in common: at a distance of it, before or
+// behind, each has a byte of a set.
+type frame struct {
+	from int // of the window
+	set  [4]uint64
+}
+
+func (f *frame) add(c byte)      { f.set[c>>6] |= 1 << (c & 63) }
+func (f *frame) has(c byte) bool { return f.set[c>>6]>>(c&63)&1 != 0 }
+
+// Tables are what the assembly reads. Bits of rows and bytes are buckets of windows.
 type tables struct {
-	nibbles [Window][2][16]uint8  // of avx2: for each of four bytes, by the low and by the high one
-	bytes   [Window][1 << 7]uint8 // of avx512: for each of four bytes, by its lower seven bits
-	mask    uint32                // of a window in the bit map
-	bits    [1 << 13]uint8
+	rows  [Window][4][16]uint8  // of avx2: for each of four bytes, by the grain fewBits
+	bytes [Window][1 << 7]uint8 // of avx512: for each of four bytes, by its lower seven bits
+	mask  uint32                // of a window in the bit map
+	many  uint32                // not 0: to avx2, more than four places of a block are often marked
+	bits  [1 << 14]uint8
 }
 
 // A kernel is a way to sift. Those in assembly take 64 bytes at a time, and leave what
@@ -83,7 +97,7 @@ func windowHash(w uint32) uint32 { return w * 0x9E3779B1 }
 const caseBits = 0x20202000
 
 // bit returns which one is a window's in the bit map.
-func (v *tables) bit(w uint32) uint32 { return windowHash(w&v.mask) >> 16 }
+func (v *tables) bit(w uint32) uint32 { return windowHash(w&v.mask) >> 15 }
 
 // New returns a sieve over literals, none of which is empty, longer than Longest, or
 // stands twice.
@@ -116,22 +130,21 @@ func (s *Sieve) use(k kernel, known *plan.Table) {
 
 // plan returns each literal's window.
 func (s *Sieve) plan(known *plan.Table, by grain) []plan.Window {
-	name := fmt.Sprintf("%s %d", sum(s.Literals), by)
-	chosen, _ := plan.Of(known, &known.Sieves, name, func() ([]plan.Window, error) { return s.choose(by), nil })
+	chosen, _ := plan.Of(known, &known.Sieves, name(s.Literals, by), func() ([]plan.Window, error) { return s.choose(by), nil })
 	if !s.fit(chosen) {
 		return s.choose(by)
 	}
 	return chosen
 }
 
-// sum names a list of literals.
-func sum(literals []string) string {
+// name names a list of literals, for a grain.
+func name(literals []string, by grain) string {
 	h := fnv.New64a()
 	for _, l := range literals {
 		h.Write([]byte(l))
 		h.Write([]byte{0})
 	}
-	return fmt.Sprintf("%016x", h.Sum64())
+	return fmt.Sprintf("%016x %d", h.Sum64(), by)
 }
 
 // order is that of the literals' lengths.
@@ -180,6 +193,9 @@ func (s *Sieve) fill(chosen []plan.Window) {
 		s.marks.bits[h>>3] |= 1 << (h & 7)
 		s.marks.add(w, s.width, c.Bucket)
 	}
+	if s.passing(chosen) > manyPass {
+		s.marks.many = 1
+	}
 	s.table(s.order(), chosen)
 	if s.pairs = nil; s.kernel == portable {
 		s.pairs = pairs(s.windows, s.width)
@@ -199,11 +215,22 @@ func (s *Sieve) table(order []int, chosen []plan.Window) {
 	for i, k := range keys {
 		lit := order[len(order)-1-int(uint32(k))]
 		text := s.Literals[lit]
-		s.entries[i] = entry{uint32(lit), chosen[lit].At, uint16(len(text)), text[len(text)-1], false}
+		s.entries[i] = entry{uint32(lit), chosen[lit].At, uint16(len(text)), text[len(text)-1], false, 0}
 		if w := uint32(k >> 32); len(windows) == 0 || windows[len(windows)-1].bytes != w {
 			windows = append(windows, window{w, uint32(i + 1)})
 		} else {
 			s.entries[i-1].more = true
+		}
+	}
+	s.frames = nil
+	for i, w := range windows {
+		of := s.entries[w.first-1:]
+		if i+1 < len(windows) {
+			of = of[:windows[i+1].first-w.first]
+		}
+		if f, ok := s.frameOf(of); ok && len(s.frames) < math.MaxUint16 {
+			s.frames = append(s.frames, f)
+			of[0].frame = uint16(len(s.frames))
 		}
 	}
 	size := bits.Len(uint(4*len(windows) + 1)) // most texts that pass by chance find a free place
@@ -215,6 +242,53 @@ func (s *Sieve) table(order []int, chosen []plan.Window) {
 		}
 		s.windows[i] = w
 	}
+}
+
+// From so much on, by the guess of buckets, more than four places of a block are often marked: built-in
+// rules have 2.6 and 1.5 marks a block, 100 more of TestManyRules 8.5 and 2.9, 1,000 more 14.7
+// and 5.1.
+const manyPass = 10.0 / 64
+
+// passing guesses how often a text passes one of the buckets.
+func (s *Sieve) passing(chosen []plan.Window) (sum float64) {
+	var in [buckets][]uint32
+	for i, c := range chosen {
+		in[c.Bucket] = append(in[c.Bucket], s.read(s.Literals[i][c.At:]))
+	}
+	by := scale{s.kernel.grain(), s.width}
+	for _, windows := range in {
+		b := by.bucketOf(windows)
+		sum += b.passes
+	}
+	return sum
+}
+
+// So many literals of a window are compared one by one.
+const oneByOne = 4
+
+// frameOf returns what many literals of a window have in common, where that is the rarest.
+func (s *Sieve) frameOf(list []entry) (best frame, ok bool) {
+	if len(list) <= oneByOne {
+		return best, false
+	}
+	from, to := -Longest, Longest
+	for i := range list {
+		from, to = max(from, -int(list[i].at)), min(to, int(list[i].length)-int(list[i].at))
+	}
+	least := 1.0
+	for ; from < to; from++ {
+		f, share := frame{from: from}, 0.0
+		for i := range list {
+			if c := s.Literals[list[i].lit][int(list[i].at)+from]; !f.has(c) {
+				f.add(c)
+				share += Share[c]
+			}
+		}
+		if (from < 0 || from >= s.width) && share < least {
+			best, least = f, share
+		}
+	}
+	return best, least < 1
 }
 
 // read returns the window at the start of text.
@@ -300,6 +374,12 @@ func (s *Sieve) Windows(visit func(first uint32, lit, at int)) {
 func (s *Sieve) Next(data []byte, place int, from uint32) (lit, at int, next uint32) {
 	for e := from; e != 0; {
 		x := &s.entries[e-1]
+		if x.frame != 0 {
+			f := &s.frames[x.frame-1]
+			if at := place + f.from; at < 0 || at >= len(data) || !f.has(data[at]) {
+				break
+			}
+		}
 		if e++; !x.more {
 			e = 0
 		}

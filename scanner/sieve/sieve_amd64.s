@@ -17,6 +17,18 @@ DATA counting<>+48(SB)/8, $0x3736353433323130
 DATA counting<>+56(SB)/8, $0x3f3e3d3c3b3a3938
 GLOBL counting<>(SB), RODATA|NOPTR, $64
 
+// KEEP keeps a place of the list if the map has its window.
+#define KEEP(at) \
+	MOVL  at(BX)(DX*4), R10; \
+	ANDNL (SI)(R10*1), R12, R11; \
+	IMUL3L $0x9E3779B1, R11, R11; \
+	SHRXL AX, R11, R13; \
+	SHRL  $15, R11; \
+	MOVL  tables_bits(DI)(R13*4), R13; \
+	MOVL  R10, (R8)(R9*4); \
+	BTL   R11, R13; \
+	ADCQ  $0, R9
+
 // What both kernels share. Registers: DI the tables, SI the data, DX the last place where a
 // block can be, R8 the list of places, R9 how many are in it, R12 the bit map's mask of a window, CX
 // where the block is.
@@ -58,145 +70,121 @@ done: \
 	XORQ R9, R9; \
 	NEGQ DX; \
 	JZ   end; \
-	MOVL $21, AX; \
+	MOVL $20, AX; \
+	NOTL R12; \
+	TESTQ $1, DX; \
+	JZ   keep; \
+	DECQ DX; \
+	JMP  odd; \
 keep: \
-	MOVL (BX)(DX*4), R10; \
-	MOVL R12, R11; \
-	ANDL (SI)(R10*1), R11; \
-	IMUL3L $0x9E3779B1, R11, R11; \
-	SHRXL AX, R11, R13; \
-	SHRL $16, R11; \
-	MOVL tables_bits(DI)(R13*4), R13; \
-	MOVL R10, (R8)(R9*4); \
-	BTL  R11, R13; \
-	ADCQ $0, R9; \
-	INCQ DX; \
+	KEEP(0); \
+odd: \
+	KEEP(4); \
+	ADDQ $2, DX; \
 	JNZ  keep; \
 end: \
 	MOVQ R9, found+32(FP); \
 	MOVQ CX, next+40(FP); \
 	RET
 
+// FIVE sets Y13 to the buckets that the bytes at a place select by their low five bits: the
+// fifth says which row of the tables, the others where in it.
+#define FIVE(at, row0, row1) \
+	VMOVDQU at(SI)(CX*1), Y10; \
+	VPSLLW  $3, Y10, Y11; \
+	VPAND   Y9, Y10, Y10; \
+	VPSHUFB Y10, row0, Y13; \
+	VPSHUFB Y10, row1, Y14; \
+	VPBLENDVB Y11, Y14, Y13, Y13
+
+// SIX does it by bit 6, too, which says whether it is one of the first two rows. Those that
+// there is no register for are read.
+#define SIX(at, row0, row1, row2, row3) \
+	VMOVDQU at(SI)(CX*1), Y10; \
+	VPSLLW  $3, Y10, Y11; \
+	VPADDB  Y10, Y10, Y12; \
+	VPAND   Y9, Y10, Y10; \
+	VPSHUFB Y10, row0, Y13; \
+	VBROADCASTI128 row2(DI), Y14; \
+	VPSHUFB Y10, Y14, Y14; \
+	VPBLENDVB Y12, Y14, Y13, Y13; \
+	VBROADCASTI128 row1(DI), Y14; \
+	VPSHUFB Y10, Y14, Y14; \
+	VPSHUFB Y10, row3, Y10; \
+	VPBLENDVB Y12, Y10, Y14, Y14; \
+	VPBLENDVB Y11, Y14, Y13, Y13
+
+// REFUSED sets the bits of those places, of the 32 from at, that no bucket lets pass.
+#define REFUSED(at, places) \
+	SIX(at, Y0, (tables_rows+16), (tables_rows+32), Y1); \
+	VMOVDQA Y13, Y8; \
+	FIVE((at+1), Y2, Y3); \
+	VPAND   Y13, Y8, Y8; \
+	FIVE((at+2), Y4, Y5); \
+	VPAND   Y13, Y8, Y8; \
+	SIX((at+3), Y6, (tables_rows+208), (tables_rows+224), Y7); \
+	VPAND   Y13, Y8, Y8; \
+	VPCMPEQB Y15, Y8, Y8; \
+	VPMOVMSKB Y8, places
+
+// WRITE writes the next place that AX marks to the list.
+#define WRITE(to) \
+	TZCNTQ AX, R11; \
+	ADDL   CX, R11; \
+	MOVL   R11, to(R10); \
+	BLSRQ  AX, AX
+
 // func sift256(v *tables, data *byte, n int, places *uint32) (found, next int)
 //
-// For 64 places at a time: the low and the high nibble of each of the next four
-// bytes select a set of buckets; a bucket that is in all eight sets marks the
-// place. It ends behind the last whole block, or when the list may be full. Of the
-// marked places those are kept whose window has its bit set in the map.
+// For 64 places at a time: each of the next four bytes selects a set of buckets, by what the
+// grain fewBits knows of it; a bucket that is in all four marks the place. It ends behind the
+// last whole block, or when the list may be full. Of the marked places those are kept whose
+// window has its bit set in the map.
 //
-// Neither half branches on how many places are marked, unless it is more than
-// five in a block, as in one of fifty of healthy logs: a wrong guess costs as much as
-// several places.
+// Neither half branches on how many places are marked, unless it is more than four in a
+// block, as in one of fifty of healthy logs, or more than ten where there are many: a wrong
+// guess costs as much as several places.
 TEXT ·sift256(SB), NOSPLIT, $0-48
 	BEGIN
-	VBROADCASTI128 (tables_nibbles+0)(DI), Y0
-	VBROADCASTI128 (tables_nibbles+16)(DI), Y1
-	VBROADCASTI128 (tables_nibbles+32)(DI), Y2
-	VBROADCASTI128 (tables_nibbles+48)(DI), Y3
-	VBROADCASTI128 (tables_nibbles+64)(DI), Y4
-	VBROADCASTI128 (tables_nibbles+80)(DI), Y5
-	VBROADCASTI128 (tables_nibbles+96)(DI), Y6
-	VBROADCASTI128 (tables_nibbles+112)(DI), Y7
-	VMOVDQU lowNibbles<>(SB), Y8
-	VPXOR Y13, Y13, Y13
+	VBROADCASTI128 (tables_rows+0)(DI), Y0
+	VBROADCASTI128 (tables_rows+48)(DI), Y1
+	VBROADCASTI128 (tables_rows+64)(DI), Y2
+	VBROADCASTI128 (tables_rows+80)(DI), Y3
+	VBROADCASTI128 (tables_rows+128)(DI), Y4
+	VBROADCASTI128 (tables_rows+144)(DI), Y5
+	VBROADCASTI128 (tables_rows+192)(DI), Y6
+	VBROADCASTI128 (tables_rows+240)(DI), Y7
+	VMOVDQU lowNibbles<>(SB), Y9
+	VPXOR Y15, Y15, Y15
+	MOVL tables_many(DI), R13
 
 	BLOCK
-	VMOVDQU 0(SI)(CX*1), Y9
-	VPSRLW  $4, Y9, Y10
-	VPAND   Y8, Y9, Y9
-	VPAND   Y8, Y10, Y10
-	VPSHUFB Y9, Y0, Y9
-	VPSHUFB Y10, Y1, Y10
-	VPAND   Y10, Y9, Y11
-	VMOVDQU 1(SI)(CX*1), Y9
-	VPSRLW  $4, Y9, Y10
-	VPAND   Y8, Y9, Y9
-	VPAND   Y8, Y10, Y10
-	VPSHUFB Y9, Y2, Y9
-	VPSHUFB Y10, Y3, Y10
-	VPAND   Y10, Y9, Y9
-	VPAND   Y9, Y11, Y11
-	VMOVDQU 2(SI)(CX*1), Y9
-	VPSRLW  $4, Y9, Y10
-	VPAND   Y8, Y9, Y9
-	VPAND   Y8, Y10, Y10
-	VPSHUFB Y9, Y4, Y9
-	VPSHUFB Y10, Y5, Y10
-	VPAND   Y10, Y9, Y9
-	VPAND   Y9, Y11, Y11
-	VMOVDQU 3(SI)(CX*1), Y9
-	VPSRLW  $4, Y9, Y10
-	VPAND   Y8, Y9, Y9
-	VPAND   Y8, Y10, Y10
-	VPSHUFB Y9, Y6, Y9
-	VPSHUFB Y10, Y7, Y10
-	VPAND   Y10, Y9, Y9
-	VPAND   Y9, Y11, Y11
-	VPCMPEQB Y13, Y11, Y11
-	VPMOVMSKB Y11, AX
-	VMOVDQU 32(SI)(CX*1), Y9
-	VPSRLW  $4, Y9, Y10
-	VPAND   Y8, Y9, Y9
-	VPAND   Y8, Y10, Y10
-	VPSHUFB Y9, Y0, Y9
-	VPSHUFB Y10, Y1, Y10
-	VPAND   Y10, Y9, Y11
-	VMOVDQU 33(SI)(CX*1), Y9
-	VPSRLW  $4, Y9, Y10
-	VPAND   Y8, Y9, Y9
-	VPAND   Y8, Y10, Y10
-	VPSHUFB Y9, Y2, Y9
-	VPSHUFB Y10, Y3, Y10
-	VPAND   Y10, Y9, Y9
-	VPAND   Y9, Y11, Y11
-	VMOVDQU 34(SI)(CX*1), Y9
-	VPSRLW  $4, Y9, Y10
-	VPAND   Y8, Y9, Y9
-	VPAND   Y8, Y10, Y10
-	VPSHUFB Y9, Y4, Y9
-	VPSHUFB Y10, Y5, Y10
-	VPAND   Y10, Y9, Y9
-	VPAND   Y9, Y11, Y11
-	VMOVDQU 35(SI)(CX*1), Y9
-	VPSRLW  $4, Y9, Y10
-	VPAND   Y8, Y9, Y9
-	VPAND   Y8, Y10, Y10
-	VPSHUFB Y9, Y6, Y9
-	VPSHUFB Y10, Y7, Y10
-	VPAND   Y10, Y9, Y9
-	VPAND   Y9, Y11, Y11
-	VPCMPEQB Y13, Y11, Y11
-	VPMOVMSKB Y11, BX
+	REFUSED(0, AX)
+	REFUSED(32, BX)
 	SHLQ $32, BX
 	ORQ  BX, AX
 	NOTQ AX
 	POPCNTQ AX, BX
 	LEAQ (R8)(R9*4), R10
-	TZCNTQ AX, R11
-	ADDL CX, R11
-	MOVL R11, 0(R10)
-	BLSRQ AX, AX
-	TZCNTQ AX, R11
-	ADDL CX, R11
-	MOVL R11, 4(R10)
-	BLSRQ AX, AX
-	TZCNTQ AX, R11
-	ADDL CX, R11
-	MOVL R11, 8(R10)
-	BLSRQ AX, AX
-	TZCNTQ AX, R11
-	ADDL CX, R11
-	MOVL R11, 12(R10)
-	BLSRQ AX, AX
-	TZCNTQ AX, R11
-	ADDL CX, R11
-	MOVL R11, 16(R10)
-	BLSRQ AX, AX
+	WRITE(0)
+	WRITE(4)
+	WRITE(8)
+	WRITE(12)
+	ADDQ $16, R10
+	TESTL R13, R13
+	JZ   few
+	WRITE(0)
+	WRITE(4)
+	WRITE(8)
+	WRITE(12)
+	WRITE(16)
+	WRITE(20)
+	ADDQ $24, R10
+few:
 	ADDQ BX, R9
 	ADDQ $64, CX
 	TESTQ AX, AX
 	JZ   block
-	ADDQ $20, R10
 
 	REST
 

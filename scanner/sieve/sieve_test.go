@@ -14,10 +14,10 @@ import (
 )
 
 // everyWay returns the sieve with each of the kernels that can run here.
-func everyWay(s *Sieve) (list []*Sieve) {
+func everyWay(s *Sieve, known *plan.Table) (list []*Sieve) {
 	for _, k := range kernels {
 		way := *s
-		way.use(k, new(plan.Table))
+		way.use(k, known)
 		list = append(list, &way)
 	}
 	return list
@@ -57,8 +57,13 @@ func naive(lits []string, data []byte) (hits [][2]int) {
 
 func agree(t *testing.T, s *Sieve, data []byte) {
 	t.Helper()
+	agreeKnown(t, s, new(plan.Table), data)
+}
+
+func agreeKnown(t *testing.T, s *Sieve, known *plan.Table, data []byte) {
+	t.Helper()
 	want := naive(s.Literals, data)
-	for _, way := range everyWay(s) {
+	for _, way := range everyWay(s, known) {
 		if got := found(way, data); !slices.Equal(got, want) {
 			t.Fatalf("hits %v, want %v; kernel %d, literals %q in %q", got, want, way.kernel, s.Literals, data)
 		}
@@ -71,9 +76,13 @@ func TestSieve(t *testing.T) {
 	t.Logf("kernels here, by number: %d (%d is AVX-512, %d AVX2, %d none)", kernels, avx512, avx2, portable)
 	for _, lits := range [][]string{
 		{"needle"}, {"need", "le\xe7\x8e\xaf"}, {"abc", "needle"}, {"ab", "needle"}, {"x"},
+		{"zqxjaa", "zqxjae", "zqxjai", "zqxja", "zqxjau", "zqxjao"}, {"eazqxj", "iazqxj", "azqxj", "oazqxj", "uazqxj"}, // many of a window
 		{"\x00\x00\x00\x00"}, {"\xff\xfe\xfd\xfc\xfb", "Zz9_"},
 	} {
 		s := New(lits)
+		if many := len(lits) > oneByOne; many != (len(s.frames) == 1) {
+			t.Errorf("%d frames of %q", len(s.frames), lits)
+		}
 		for length := range 140 {
 			data := bytes.Repeat([]byte{'.'}, length)
 			for at := 0; at+len(lits[len(lits)-1]) <= length; at++ {
@@ -127,7 +136,13 @@ func TestSieveManyLiterals(t *testing.T) {
 		}
 	}
 	slices.Sort(lits)
-	agree(t, New(slices.Compact(lits)), log.Bytes()[:1<<14])
+	s := New(slices.Compact(lits))
+	for _, way := range everyWay(s, new(plan.Table)) {
+		if way.kernel == avx2 && way.marks.many == 0 {
+			t.Error("the kernel writes few places of a block at once")
+		}
+	}
+	agree(t, s, log.Bytes()[:1<<14])
 }
 
 // TestKnown: whatever the windows, the same is found; windows that cannot be the
@@ -141,15 +156,25 @@ func TestKnown(t *testing.T) {
 		for i, l := range lits {
 			chosen[i] = plan.Window{At: uint16(r.IntN(len(l) - Window + 1)), Bucket: uint8(r.IntN(buckets))}
 		}
-		agree(t, Known(lits, known(lits, chosen)), data)
+		s := Known(lits, known(lits, chosen))
+		for i, c := range chosen {
+			if w := s.Window([]byte(lits[i][c.At:]), 0); w == 0 {
+				t.Fatalf("the window of %q is not that at %d", lits[i], c.At)
+			}
+		}
+		agreeKnown(t, s, known(lits, chosen), data)
 	}
 	for _, wrong := range [][]plan.Window{nil, {{}, {}, {}}, {{}, {}, {}, {}, {}}, {{}, {At: 1}, {}, {}}, {{}, {}, {}, {Bucket: buckets}}} {
-		agree(t, Known(lits, known(lits, wrong)), data)
+		agreeKnown(t, Known(lits, known(lits, wrong)), known(lits, wrong), data)
 	}
 }
 
 func known(lits []string, chosen []plan.Window) *plan.Table {
-	return &plan.Table{Sieves: plan.List[[]plan.Window]{{Of: sum(lits), Is: chosen}}}
+	t := new(plan.Table)
+	for by := range grains {
+		t.Sieves = append(t.Sieves, plan.Entry[[]plan.Window]{Of: name(lits, by), Is: chosen})
+	}
+	return t
 }
 
 // TestVeryManyLiterals has more literals than 16 bits count.

@@ -11,9 +11,9 @@ import (
 // frequentParts are the texts of a window's length that frequent words are made of: how
 // often they stand in logs, the shares of bytes do not tell.
 type frequentParts struct {
-	often []float64                  // of each
-	have  [Window][2][1 << 7]textSet // by feature: those that have it there
-	used  int                        // how many of a set
+	often []float64               // of each
+	have  [Window][1 << 7]textSet // by feature: those that have it there
+	used  int                     // how many of a set
 }
 
 // A textSet has a bit for each; those that there is no room for are not looked at.
@@ -21,12 +21,12 @@ type textSet [16]uint64
 
 // wordsIn is what a bucket lets pass of them.
 type wordsIn struct {
-	have   [Window][2]textSet // those that have one of its features there
-	passes float64            // guess of how often one does
+	have   [Window]textSet // those that have one of its features there
+	passes float64         // guess of how often one does
 }
 
 var frequentBy = [grains]func() *frequentParts{
-	nibbles:   sync.OnceValue(func() *frequentParts { return newFrequentParts(nibbles) }),
+	fewBits:   sync.OnceValue(func() *frequentParts { return newFrequentParts(fewBits) }),
 	sevenBits: sync.OnceValue(func() *frequentParts { return newFrequentParts(sevenBits) }),
 }
 
@@ -39,9 +39,7 @@ func newFrequentParts(by grain) *frequentParts {
 		}
 		f.often = append(f.often, parts()[text])
 		for k := range Window {
-			for kind, feature := range by.features(text[k]) {
-				f.have[k][kind][feature][n>>6] |= 1 << (n & 63)
-			}
+			f.have[k][by.feature(text[k], k)][n>>6] |= 1 << (n & 63)
 		}
 	}
 	f.used = (len(f.often) + 63) / 64
@@ -49,11 +47,9 @@ func newFrequentParts(by grain) *frequentParts {
 }
 
 // of returns the texts that have the features of a window.
-func (f *frequentParts) of(by grain, window uint32) (have [Window][2]*textSet) {
+func (f *frequentParts) of(by grain, window uint32) (have [Window]*textSet) {
 	for k := range have {
-		for kind, feature := range by.features(byte(window >> (8 * k))) {
-			have[k][kind] = &f.have[k][kind][feature]
-		}
+		have[k] = &f.have[k][by.feature(byte(window>>(8*k)), k)]
 	}
 	return have
 }
@@ -62,37 +58,33 @@ func (f *frequentParts) of(by grain, window uint32) (have [Window][2]*textSet) {
 // their width.
 func (f *frequentParts) in(b *bucket, width int) (w wordsIn) {
 	for k := range Window {
-		for kind := range w.have[k] {
-			for half, left := range b.have[k][kind] {
-				if k >= width {
-					left = math.MaxUint64
-				}
-				for ; left != 0; left &= left - 1 {
-					of := &f.have[k][kind][half<<6|bits.TrailingZeros64(left)]
-					for i := range f.used {
-						w.have[k][kind][i] |= of[i]
-					}
+		for half, left := range b.have[k] {
+			if k >= width {
+				left = math.MaxUint64
+			}
+			for ; left != 0; left &= left - 1 {
+				of := &f.have[k][half<<6|bits.TrailingZeros64(left)]
+				for i := range f.used {
+					w.have[k][i] |= of[i]
 				}
 			}
 		}
 	}
-	w.passes = f.passing(&w, new([Window][2]*textSet))
+	w.passes = f.passing(&w, new([Window]*textSet))
 	return w
 }
 
 // passing guesses how often one of the texts passes a bucket with one more window's
 // features.
-func (f *frequentParts) passing(w *wordsIn, more *[Window][2]*textSet) (sum float64) {
+func (f *frequentParts) passing(w *wordsIn, more *[Window]*textSet) (sum float64) {
 	for i := range f.used {
 		all := ^uint64(0)
 		for k := range w.have {
-			for kind := range w.have[k] {
-				have := w.have[k][kind][i]
-				if more[k][kind] != nil {
-					have |= more[k][kind][i]
-				}
-				all &= have
+			have := w.have[k][i]
+			if more[k] != nil {
+				have |= more[k][i]
 			}
+			all &= have
 		}
 		for ; all != 0; all &= all - 1 {
 			sum += f.often[i<<6|bits.TrailingZeros64(all)]
