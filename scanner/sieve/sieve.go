@@ -46,18 +46,21 @@ type entry struct {
 	length uint16 // of the literal
 	last   byte   // of its bytes, by which numbers that begin alike differ
 	more   bool   // the next entry has the same window
-	frame  uint16 // 1 + index of what the entries from this one on have in common; 0: nothing is known
+	frame  uint16 // 1 + index of that of the entries from this one on; 0: they have none
 }
 
-// A frame is what many literals of one window have in common: at a distance of it, before or
-// behind, each has a byte of a set.
+// A frame is what many literals of one window have in common: two bytes beside it are one of
+// some pairs.
 type frame struct {
-	from int // of the window
-	set  [4]uint64
+	from  int       // of the window to the two
+	pairs [4]uint64 // a bit for each hash of two bytes
+	next  uint32    // 1 + index of the entry behind those of the frame; 0: there is none of the window
 }
 
-func (f *frame) add(c byte)      { f.set[c>>6] |= 1 << (c & 63) }
-func (f *frame) has(c byte) bool { return f.set[c>>6]>>(c&63)&1 != 0 }
+func (f *frame) add(a, b byte)      { h := pairHash(a, b); f.pairs[h>>6] |= 1 << (h & 63) }
+func (f *frame) has(a, b byte) bool { h := pairHash(a, b); return f.pairs[h>>6]>>(h&63)&1 != 0 }
+
+func pairHash(a, b byte) uint8 { return a*31 + b }
 
 // Tables are what the assembly reads. Bits of rows and bytes are buckets of windows.
 type tables struct {
@@ -224,14 +227,11 @@ func (s *Sieve) table(order []int, chosen []plan.Window) {
 	}
 	s.frames = nil
 	for i, w := range windows {
-		of := s.entries[w.first-1:]
+		end := len(s.entries)
 		if i+1 < len(windows) {
-			of = of[:windows[i+1].first-w.first]
+			end = int(windows[i+1].first - 1)
 		}
-		if f, ok := s.frameOf(of); ok && len(s.frames) < math.MaxUint16 {
-			s.frames = append(s.frames, f)
-			of[0].frame = uint16(len(s.frames))
-		}
+		s.group(s.entries[:end], int(w.first-1))
 	}
 	size := bits.Len(uint(4*len(windows) + 1)) // most texts that pass by chance find a free place
 	s.windows, s.shift = make([]window, 1<<size), uint8(32-size)
@@ -266,7 +266,42 @@ func (s *Sieve) passing(chosen []plan.Window) (sum float64) {
 // So many literals of a window are compared one by one.
 const oneByOne = 4
 
-// frameOf returns what many literals of a window have in common, where that is the rarest.
+// group puts the last entries, which are those of a window, into two groups, by whether more of
+// the literal stands behind the window or before it, and gives them their frames.
+func (s *Sieve) group(entries []entry, from int) {
+	list := entries[from:]
+	if len(list) <= oneByOne {
+		return
+	}
+	before := func(x entry) int {
+		if int(x.length)-int(x.at)-s.width < int(x.at) {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(list, func(a, b entry) int { return before(a) - before(b) })
+	half := len(list)
+	for half > 0 && before(list[half-1]) == 1 {
+		half--
+	}
+	for i := range list {
+		list[i].more = i+1 < len(list)
+	}
+	for _, g := range [][2]int{{0, half}, {half, len(list)}} {
+		f, ok := s.frameOf(list[g[0]:g[1]])
+		if !ok || len(s.frames) == math.MaxUint16 {
+			continue
+		}
+		if g[1] < len(list) {
+			f.next = uint32(from + g[1] + 1)
+		}
+		s.frames = append(s.frames, f)
+		list[g[0]].frame = uint16(len(s.frames))
+	}
+}
+
+// frameOf returns the frame of many entries by those two bytes which say most: bytes in which
+// they do not differ say nothing, where the window is a part of a frequent word.
 func (s *Sieve) frameOf(list []entry) (best frame, ok bool) {
 	if len(list) <= oneByOne {
 		return best, false
@@ -276,19 +311,48 @@ func (s *Sieve) frameOf(list []entry) (best frame, ok bool) {
 		from, to = max(from, -int(list[i].at)), min(to, int(list[i].length)-int(list[i].at))
 	}
 	least := 1.0
-	for ; from < to; from++ {
-		f, share := frame{from: from}, 0.0
+	for ; from+1 < to; from++ {
+		f, first, second := frame{from: from}, [256]bool{}, [256]bool{}
 		for i := range list {
-			if c := s.Literals[list[i].lit][int(list[i].at)+from]; !f.has(c) {
-				f.add(c)
-				share += Share[c]
-			}
+			text := s.Literals[list[i].lit][int(list[i].at)+from:]
+			f.add(text[0], text[1])
+			first[text[0]], second[text[1]] = true, true
 		}
-		if (from < 0 || from >= s.width) && share < least {
-			best, least = f, share
+		if passes := passing(&f, &first, &second); passes < least {
+			best, least = f, passes
 		}
 	}
 	return best, least < 1
+}
+
+// passing guesses how often a frame lets a text pass that has its window.
+func passing(f *frame, first, second *[256]bool) float64 {
+	a, manyA := shareOf(first)
+	b, manyB := shareOf(second)
+	switch {
+	case manyA && manyB:
+		n := 0
+		for _, word := range f.pairs {
+			n += bits.OnesCount64(word)
+		}
+		return float64(n) / 256
+	case manyA:
+		return a
+	case manyB:
+		return b
+	}
+	return 1
+}
+
+// shareOf returns how often one of some bytes stands in logs, and whether they are more than one.
+func shareOf(set *[256]bool) (sum float64, many bool) {
+	n := 0
+	for c, in := range set {
+		if in {
+			n, sum = n+1, sum+Share[c]
+		}
+	}
+	return sum, n > 1
 }
 
 // read returns the window at the start of text.
@@ -376,8 +440,9 @@ func (s *Sieve) Next(data []byte, place int, from uint32) (lit, at int, next uin
 		x := &s.entries[e-1]
 		if x.frame != 0 {
 			f := &s.frames[x.frame-1]
-			if at := place + f.from; at < 0 || at >= len(data) || !f.has(data[at]) {
-				break
+			if at := place + f.from; at < 0 || at+1 >= len(data) || !f.has(data[at], data[at+1]) {
+				e = f.next
+				continue
 			}
 		}
 		if e++; !x.more {
