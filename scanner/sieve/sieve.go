@@ -196,7 +196,7 @@ func (s *Sieve) fill(chosen []plan.Window) {
 		s.marks.bits[h>>3] |= 1 << (h & 7)
 		s.marks.add(w, s.width, c.Bucket)
 	}
-	if s.passing(chosen) > manyPass {
+	if s.kernel == avx2 && s.passing(chosen) > manyPass {
 		s.marks.many = 1
 	}
 	s.table(s.order(), chosen)
@@ -244,9 +244,9 @@ func (s *Sieve) table(order []int, chosen []plan.Window) {
 	}
 }
 
-// From so much on, by the guess of buckets, more than four places of a block are often marked: built-in
-// rules have 2.6 and 1.5 marks a block, 100 more of TestManyRules 8.5 and 2.9, 1,000 more 14.7
-// and 5.1.
+// From so much on more than four places of a block are often marked. The guess is 2.6/64 for the
+// built-in rules, 8.5/64 with the first 100 of BenchmarkRules of scanner, and 14.7/64 with 1,000;
+// healthy logs have 1.5, 2.9 and 5.1 marks a block.
 const manyPass = 10.0 / 64
 
 // passing guesses how often a text passes one of the buckets.
@@ -273,20 +273,15 @@ func (s *Sieve) group(entries []entry, from int) {
 	if len(list) <= oneByOne {
 		return
 	}
-	before := func(x entry) int {
-		if int(x.length)-int(x.at)-s.width < int(x.at) {
-			return 1
-		}
-		return 0
+	before := func(x entry) bool { return int(x.length)-int(x.at)-s.width < int(x.at) }
+	of := map[bool][]entry{}
+	for _, x := range list {
+		x.more = true
+		of[before(x)] = append(of[before(x)], x)
 	}
-	slices.SortStableFunc(list, func(a, b entry) int { return before(a) - before(b) })
-	half := len(list)
-	for half > 0 && before(list[half-1]) == 1 {
-		half--
-	}
-	for i := range list {
-		list[i].more = i+1 < len(list)
-	}
+	copy(list, slices.Concat(of[false], of[true]))
+	list[len(list)-1].more = false
+	half := len(of[false])
 	for _, g := range [][2]int{{0, half}, {half, len(list)}} {
 		f, ok := s.frameOf(list[g[0]:g[1]])
 		if !ok || len(s.frames) == math.MaxUint16 {
@@ -300,8 +295,9 @@ func (s *Sieve) group(entries []entry, from int) {
 	}
 }
 
-// frameOf returns the frame of many entries by those two bytes which say most: bytes in which
-// they do not differ say nothing, where the window is a part of a frequent word.
+// frameOf returns the frame of many entries, by those two bytes that say most. Bytes in which
+// they do not differ say nothing: with the window they are often a frequent word, as of literals
+// like "timeout of".
 func (s *Sieve) frameOf(list []entry) (best frame, ok bool) {
 	if len(list) <= oneByOne {
 		return best, false
@@ -318,15 +314,16 @@ func (s *Sieve) frameOf(list []entry) (best frame, ok bool) {
 			f.add(text[0], text[1])
 			first[text[0]], second[text[1]] = true, true
 		}
-		if passes := passing(&f, &first, &second); passes < least {
+		if passes := f.passes(&first, &second); passes < least {
 			best, least = f, passes
 		}
 	}
 	return best, least < 1
 }
 
-// passing guesses how often a frame lets a text pass that has its window.
-func passing(f *frame, first, second *[256]bool) float64 {
+// passes guesses how often a frame lets a text pass that has its window, by the bytes that stand
+// first and second in its pairs.
+func (f *frame) passes(first, second *[256]bool) float64 {
 	a, manyA := shareOf(first)
 	b, manyB := shareOf(second)
 	switch {

@@ -17,7 +17,7 @@ DATA counting<>+48(SB)/8, $0x3736353433323130
 DATA counting<>+56(SB)/8, $0x3f3e3d3c3b3a3938
 GLOBL counting<>(SB), RODATA|NOPTR, $64
 
-// KEEP keeps a place of the list if the map has its window.
+// KEEP keeps a place of the list if the map has its window; R12 are the bits that it does not ask.
 #define KEEP(at) \
 	MOVL  at(BX)(DX*4), R10; \
 	ANDNL (SI)(R10*1), R12, R11; \
@@ -52,8 +52,8 @@ block: \
 
 // REST writes the places that AX still marks, of the block before CX, to R10, and goes on
 // with the next block. Behind the last one it keeps of the list those places whose window
-// has its bit set in the map, and returns. The map is read by 32 bits, of which 16 bits of a
-// hash name the bit: the upper 11 the word, the lower 5 the bit in it.
+// has its bit set in the map, and returns. The map is read by 32 bits, of which 17 bits of a
+// hash name the bit: the upper 12 the word, the lower 5 the bit in it.
 #define REST \
 more: \
 	TZCNTQ AX, R11; \
@@ -97,8 +97,8 @@ end: \
 	VPSHUFB Y10, row1, Y14; \
 	VPBLENDVB Y11, Y14, Y13, Y13
 
-// SIX does it by bit 6, too, which says whether it is one of the first two rows. Those that
-// there is no register for are read.
+// SIX does it by bit 6, too, which says whether it is one of the first two rows. For two of
+// four rows there is no register.
 #define SIX(at, row0, row1, row2, row3) \
 	VMOVDQU at(SI)(CX*1), Y10; \
 	VPSLLW  $3, Y10, Y11; \
