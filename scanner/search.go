@@ -22,12 +22,15 @@ type searcher struct {
 // Refusals are texts of eight bytes that are known not to fit, whatever stands around
 // them: "type":"text" stands in every other line of somebody's log. It is safe for
 // concurrent use.
-type refusals [1024]atomic.Uint64
+type refusals [1 << refusalBits]atomic.Uint64
 
-const refusal = 8 // bytes
+const (
+	refusal     = 8 // bytes
+	refusalBits = 10
+)
 
 func (r *refusals) of(text uint64) *atomic.Uint64 {
-	return &r[text*0x9E3779B97F4A7C15>>54]
+	return &r[text*0x9E3779B97F4A7C15>>(64-refusalBits)]
 }
 
 // refuse tells whether what begins at data[place] is known not to fit.

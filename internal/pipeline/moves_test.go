@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,7 +73,8 @@ func turn(t *testing.T, r *Running, limit time.Duration) {
 	t.Fatal("no turn takes long")
 }
 
-// moves asks what is stuck, and again while that is a loaded machine's disk, which no case here is about.
+// moves asks what is stuck, and again while it is the store: a loaded machine's disk. Only "a
+// commit that does not return" is about that.
 func moves(t *testing.T, r *Running, limit time.Duration) (files []tailer.Status, stuck string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -119,10 +121,11 @@ func TestMoves(t *testing.T) {
 	})
 	t.Run("a commit that does not return", func(t *testing.T) {
 		t.Parallel()
-		release := make(chan struct{})
-		r := follow(t, oneLine, RunOptions{}, store.Options{Commit: func(store.Commit) { <-release }})
+		release, hangs := make(chan struct{}), make(chan struct{})
+		once := sync.OnceFunc(func() { close(hangs) })
+		r := follow(t, oneLine, RunOptions{}, store.Options{Commit: func(store.Commit) { once(); <-release }})
 		t.Cleanup(func() { close(release) })
-		const limit = time.Second
+		<-hangs
 		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			if _, stuck := r.Moves(t.Context(), limit); strings.HasPrefix(stuck, "storing has not moved since ") {
 				break

@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/bits"
 	"slices"
-	"sync"
 )
 
 // The assembly has one bit for each of so many buckets.
@@ -28,9 +27,9 @@ func (k kernel) grain() grain {
 	return fewBits
 }
 
-// Of fewBits, the first and the last byte have six: without the highest, and without that
-// which tells capital letters from small ones. The two between have no bit either that tells
-// letters from digits and marks, but which one of these it is.
+// Of fewBits, the first and the last byte of a window have bits 0 to 4 and 6: 7 is dropped, and
+// 5, which tells capital letters from small ones. The two between lack 6 as well, which tells
+// letters from digits and marks.
 func (g grain) feature(c byte, k int) uint8 {
 	switch {
 	case g == sevenBits:
@@ -41,23 +40,18 @@ func (g grain) feature(c byte, k int) uint8 {
 	return c & 0x1f
 }
 
-// shares is how often bytes with a feature stand in logs.
-type shares [Window][1 << 7]float64
-
-var sharesBy = [grains]func() *shares{
-	fewBits:   sync.OnceValue(func() *shares { return newShares(fewBits) }),
-	sevenBits: sync.OnceValue(func() *shares { return newShares(sevenBits) }),
-}
-
-func newShares(by grain) *shares {
-	s := new(shares)
-	for k := range s {
-		for c, share := range Share {
-			s[k][by.feature(byte(c), k)] += share
+// shares is how often bytes with a feature stand in logs, by their place in a window and the
+// feature.
+var shares = func() (s [grains][Window][1 << 7]float64) {
+	for by := range grains {
+		for k := range Window {
+			for c, share := range Share {
+				s[by][k][by.feature(byte(c), k)] += share
+			}
 		}
 	}
 	return s
-}
+}()
 
 // A featureSet has a bit for each.
 type featureSet [2]uint64
@@ -331,7 +325,7 @@ func (x scale) together(a, b *bucket) float64 {
 // shareAt returns how often bytes stand in logs that both let pass at a place, joined.
 func (x scale) shareAt(a, b *bucket, k int) (sum float64) {
 	sum = a.share[k]
-	share := &sharesBy[x.by]()[k]
+	share := &shares[x.by][k]
 	for half := range a.have[k] {
 		for more := b.have[k][half] &^ a.have[k][half]; more != 0; more &= more - 1 {
 			sum += share[half<<6|bits.TrailingZeros64(more)]

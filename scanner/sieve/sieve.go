@@ -5,7 +5,8 @@
 //  1. the sieve marks the places where a window may begin: on amd64 64 bytes at a
 //     time (after "Teddy", of Hyperscan), else by pairs of bytes;
 //  2. a bit map of the windows' hashes drops nearly all that is none;
-//  3. a table gives the literals of a window, and they are compared.
+//  3. a table gives the literals of a window, and they are compared; if they are many, after
+//     two bytes near the window that each of them has.
 package sieve
 
 import (
@@ -46,29 +47,29 @@ type entry struct {
 	length uint16 // of the literal
 	last   byte   // of its bytes, by which numbers that begin alike differ
 	more   bool   // the next entry has the same window
-	frame  uint16 // 1 + index of that of the entries from this one on; 0: they have none
+	frame  uint16 // 1 + index of the frame that begins with this entry; 0: none does
 }
 
-// A frame is what many literals of one window have in common: two bytes beside it are one of
-// some pairs.
+// A frame refuses many literals of one window at once: at one place near the window, each of
+// them has one of some pairs of bytes.
 type frame struct {
-	from  int       // of the window to the two
-	pairs [4]uint64 // a bit for each hash of two bytes
-	next  uint32    // 1 + index of the entry behind those of the frame; 0: there is none of the window
+	from   int       // where the pair is, counted from the window's beginning
+	hashes [4]uint64 // of the pairs, a bit each
+	next   uint32    // 1 + index of the first entry behind those of the frame; 0: the window has no other
 }
 
-func (f *frame) add(a, b byte)      { h := pairHash(a, b); f.pairs[h>>6] |= 1 << (h & 63) }
-func (f *frame) has(a, b byte) bool { h := pairHash(a, b); return f.pairs[h>>6]>>(h&63)&1 != 0 }
+func (f *frame) add(a, b byte)      { h := pairHash(a, b); f.hashes[h>>6] |= 1 << (h & 63) }
+func (f *frame) has(a, b byte) bool { h := pairHash(a, b); return f.hashes[h>>6]>>(h&63)&1 != 0 }
 
 func pairHash(a, b byte) uint8 { return a*31 + b }
 
 // Tables are what the assembly reads. Bits of rows and bytes are buckets of windows.
 type tables struct {
-	rows  [Window][4][16]uint8  // of avx2: for each of four bytes, by the grain fewBits
-	bytes [Window][1 << 7]uint8 // of avx512: for each of four bytes, by its lower seven bits
-	mask  uint32                // of a window in the bit map
-	many  uint32                // not 0: to avx2, more than four places of a block are often marked
-	bits  [1 << 14]uint8
+	rows    [Window][4][16]uint8  // of avx2: for each of four bytes, by its feature of fewBits, sixteen a row
+	bytes   [Window][1 << 7]uint8 // of avx512: for each of four bytes, by its lower seven bits
+	ignored uint32                // bits of a window, by the bit map
+	many    uint32                // not 0: to avx2, more than four places of a block are often marked
+	bits    [1 << 14]uint8
 }
 
 // A kernel is a way to sift. Those in assembly take 64 bytes at a time, and leave what
@@ -100,7 +101,7 @@ func windowHash(w uint32) uint32 { return w * 0x9E3779B1 }
 const caseBits = 0x20202000
 
 // bit returns which one is a window's in the bit map.
-func (v *tables) bit(w uint32) uint32 { return windowHash(w&v.mask) >> 15 }
+func (v *tables) bit(w uint32) uint32 { return windowHash(w&^v.ignored) >> 15 }
 
 // New returns a sieve over literals, none of which is empty, longer than Longest, or
 // stands twice.
@@ -189,7 +190,7 @@ func (s *Sieve) fit(chosen []plan.Window) bool {
 
 // fill fills the tables.
 func (s *Sieve) fill(chosen []plan.Window) {
-	s.marks = tables{mask: s.mask &^ caseBits}
+	s.marks = tables{ignored: ^s.mask | caseBits}
 	for i, c := range chosen {
 		w := s.read(s.Literals[i][c.At:])
 		h := s.marks.bit(w)
@@ -205,20 +206,27 @@ func (s *Sieve) fill(chosen []plan.Window) {
 	}
 }
 
-// table makes the table: the literals of one window stand side by side, the longest
-// first.
+// moreBefore is a bit of a key: the literal has more before its window than behind it.
+const moreBefore = 1 << 31
+
+// table makes the table: the literals of one window stand side by side, those with more
+// before the window behind the others, of each kind the longest first.
 func (s *Sieve) table(order []int, chosen []plan.Window) {
 	keys := make([]uint64, len(order))
 	for i, lit := range order {
-		keys[i] = uint64(s.read(s.Literals[lit][chosen[lit].At:]))<<32 | uint64(len(order)-1-i)
+		text, at := s.Literals[lit], int(chosen[lit].At)
+		keys[i] = uint64(s.read(text[at:]))<<32 | uint64(len(order)-1-i)
+		if len(text)-at-s.width < at {
+			keys[i] |= moreBefore
+		}
 	}
 	slices.Sort(keys)
 	s.entries = make([]entry, len(keys))
 	var windows []window
 	for i, k := range keys {
-		lit := order[len(order)-1-int(uint32(k))]
+		lit := order[len(order)-1-int(uint32(k&^moreBefore))]
 		text := s.Literals[lit]
-		s.entries[i] = entry{uint32(lit), chosen[lit].At, uint16(len(text)), text[len(text)-1], false, 0}
+		s.entries[i] = entry{lit: uint32(lit), at: chosen[lit].At, length: uint16(len(text)), last: text[len(text)-1]}
 		if w := uint32(k >> 32); len(windows) == 0 || windows[len(windows)-1].bytes != w {
 			windows = append(windows, window{w, uint32(i + 1)})
 		} else {
@@ -226,12 +234,11 @@ func (s *Sieve) table(order []int, chosen []plan.Window) {
 		}
 	}
 	s.frames = nil
-	for i, w := range windows {
-		end := len(s.entries)
-		if i+1 < len(windows) {
-			end = int(windows[i+1].first - 1)
+	for from, to := 0, 0; from < len(keys); from = to {
+		for to < len(keys) && keys[to]>>31 == keys[from]>>31 {
+			to++
 		}
-		s.group(s.entries[:end], int(w.first-1))
+		s.frame(from, to)
 	}
 	size := bits.Len(uint(4*len(windows) + 1)) // most texts that pass by chance find a free place
 	s.windows, s.shift = make([]window, 1<<size), uint8(32-size)
@@ -244,9 +251,10 @@ func (s *Sieve) table(order []int, chosen []plan.Window) {
 	}
 }
 
-// From so much on more than four places of a block are often marked. The guess is 2.6/64 for the
-// built-in rules, 8.5/64 with the first 100 of BenchmarkRules of scanner, and 14.7/64 with 1,000;
-// healthy logs have 1.5, 2.9 and 5.1 marks a block.
+// From so much on the kernel writes ten places of a block without asking. The guess is 2.6/64 for
+// the built-in rules, 8.5/64 with the first 100 of BenchmarkRules of scanner, and 14.7/64 with
+// 1,000; healthy logs have 1.5, 2.9 and 5.1 marks a block, and more than four in one of 46, of 5
+// and of 1.8 blocks. Six writes cost about as much as a third of a wrong guess.
 const manyPass = 10.0 / 64
 
 // passing guesses how often a text passes one of the buckets.
@@ -255,45 +263,28 @@ func (s *Sieve) passing(chosen []plan.Window) (sum float64) {
 	for i, c := range chosen {
 		in[c.Bucket] = append(in[c.Bucket], s.read(s.Literals[i][c.At:]))
 	}
-	by := scale{s.kernel.grain(), s.width}
+	x := scale{s.kernel.grain(), s.width}
 	for _, windows := range in {
-		b := by.bucketOf(windows)
-		sum += b.passes
+		sum += x.bucketOf(windows).passes
 	}
 	return sum
 }
 
-// So many literals of a window are compared one by one.
-const oneByOne = 4
-
-// group puts the last entries, which are those of a window, into two groups, by whether more of
-// the literal stands behind the window or before it, and gives them their frames.
-func (s *Sieve) group(entries []entry, from int) {
-	list := entries[from:]
-	if len(list) <= oneByOne {
+// frame gives entries of one window a frame, if they are many.
+func (s *Sieve) frame(from, to int) {
+	f, ok := s.frameOf(s.entries[from:to])
+	if !ok || len(s.frames) == math.MaxUint16 {
 		return
 	}
-	before := func(x entry) bool { return int(x.length)-int(x.at)-s.width < int(x.at) }
-	of := map[bool][]entry{}
-	for _, x := range list {
-		x.more = true
-		of[before(x)] = append(of[before(x)], x)
+	if s.entries[to-1].more {
+		f.next = uint32(to + 1)
 	}
-	copy(list, slices.Concat(of[false], of[true]))
-	list[len(list)-1].more = false
-	half := len(of[false])
-	for _, g := range [][2]int{{0, half}, {half, len(list)}} {
-		f, ok := s.frameOf(list[g[0]:g[1]])
-		if !ok || len(s.frames) == math.MaxUint16 {
-			continue
-		}
-		if g[1] < len(list) {
-			f.next = uint32(from + g[1] + 1)
-		}
-		s.frames = append(s.frames, f)
-		list[g[0]].frame = uint16(len(s.frames))
-	}
+	s.frames = append(s.frames, f)
+	s.entries[from].frame = uint16(len(s.frames))
 }
+
+// So many literals of a window are compared one by one.
+const oneByOne = 4
 
 // frameOf returns the frame of many entries, by those two bytes that say most. Bytes in which
 // they do not differ say nothing: with the window they are often a frequent word, as of literals
@@ -324,32 +315,30 @@ func (s *Sieve) frameOf(list []entry) (best frame, ok bool) {
 // passes guesses how often a frame lets a text pass that has its window, by the bytes that stand
 // first and second in its pairs.
 func (f *frame) passes(first, second *[256]bool) float64 {
-	a, manyA := shareOf(first)
-	b, manyB := shareOf(second)
-	switch {
-	case manyA && manyB:
-		n := 0
-		for _, word := range f.pairs {
-			n += bits.OnesCount64(word)
-		}
-		return float64(n) / 256
-	case manyA:
-		return a
-	case manyB:
-		return b
+	a, b := shareOf(first), shareOf(second)
+	if a == 1 || b == 1 {
+		return min(a, b)
 	}
-	return 1
+	n := 0
+	for _, word := range f.hashes {
+		n += bits.OnesCount64(word)
+	}
+	return float64(n) / 256 // of the bits
 }
 
-// shareOf returns how often one of some bytes stands in logs, and whether they are more than one.
-func shareOf(set *[256]bool) (sum float64, many bool) {
+// shareOf returns how often one of some bytes stands in logs; 1 if there is only one, which says
+// nothing.
+func shareOf(set *[256]bool) (sum float64) {
 	n := 0
 	for c, in := range set {
 		if in {
 			n, sum = n+1, sum+Share[c]
 		}
 	}
-	return sum, n > 1
+	if n == 1 {
+		return 1
+	}
+	return sum
 }
 
 // read returns the window at the start of text.

@@ -17,7 +17,8 @@ DATA counting<>+48(SB)/8, $0x3736353433323130
 DATA counting<>+56(SB)/8, $0x3f3e3d3c3b3a3938
 GLOBL counting<>(SB), RODATA|NOPTR, $64
 
-// KEEP keeps a place of the list if the map has its window; R12 are the bits that it does not ask.
+// KEEP keeps a place of the list if the map has its window. BX is the end of the list, DX minus
+// how many places are left, AX the shift that leaves of a hash which word of the map it is.
 #define KEEP(at) \
 	MOVL  at(BX)(DX*4), R10; \
 	ANDNL (SI)(R10*1), R12, R11; \
@@ -30,14 +31,14 @@ GLOBL counting<>(SB), RODATA|NOPTR, $64
 	ADCQ  $0, R9
 
 // What both kernels share. Registers: DI the tables, SI the data, DX the last place where a
-// block can be, R8 the list of places, R9 how many are in it, R12 the bit map's mask of a window, CX
-// where the block is.
+// block can be, R8 the list of places, R9 how many are in it, R12 the bits of a window that
+// the bit map ignores, CX where the block is.
 #define BEGIN \
 	MOVQ v+0(FP), DI; \
 	MOVQ data+8(FP), SI; \
 	MOVQ n+16(FP), DX; \
 	MOVQ places+24(FP), R8; \
-	MOVL tables_mask(DI), R12; \
+	MOVL tables_ignored(DI), R12; \
 	XORQ CX, CX; \
 	XORQ R9, R9; \
 	SUBQ $const_block, DX
@@ -52,8 +53,8 @@ block: \
 
 // REST writes the places that AX still marks, of the block before CX, to R10, and goes on
 // with the next block. Behind the last one it keeps of the list those places whose window
-// has its bit set in the map, and returns. The map is read by 32 bits, of which 17 bits of a
-// hash name the bit: the upper 12 the word, the lower 5 the bit in it.
+// has its bit set in the map, and returns. The map is read 32 bits at a time: of the 17 bits
+// of a hash, the upper 12 say which, the lower 5 the bit in it.
 #define REST \
 more: \
 	TZCNTQ AX, R11; \
@@ -71,7 +72,6 @@ done: \
 	NEGQ DX; \
 	JZ   end; \
 	MOVL $20, AX; \
-	NOTL R12; \
 	TESTQ $1, DX; \
 	JZ   keep; \
 	DECQ DX; \
@@ -87,8 +87,9 @@ end: \
 	MOVQ CX, next+40(FP); \
 	RET
 
-// FIVE sets Y13 to the buckets that the bytes at a place select by their low five bits: the
-// fifth says which row of the tables, the others where in it.
+// FIVE sets Y13 to the buckets that the bytes at a place select by bits 0 to 4: bit 4 says
+// which row, the others where in it. VPSHUFB and VPBLENDVB ask the highest bit, so Y9 keeps
+// only the low nibble, and a shift brings bit 4 up.
 #define FIVE(at, row0, row1) \
 	VMOVDQU at(SI)(CX*1), Y10; \
 	VPSLLW  $3, Y10, Y11; \
@@ -97,8 +98,8 @@ end: \
 	VPSHUFB Y10, row1, Y14; \
 	VPBLENDVB Y11, Y14, Y13, Y13
 
-// SIX does it by bit 6, too, which says whether it is one of the first two rows. For two of
-// four rows there is no register.
+// SIX does the same with four rows: bit 6 says whether it is one of the upper two. There are
+// registers for row0 and row3 only; the others are read from the tables.
 #define SIX(at, row0, row1, row2, row3) \
 	VMOVDQU at(SI)(CX*1), Y10; \
 	VPSLLW  $3, Y10, Y11; \
@@ -142,8 +143,8 @@ end: \
 // window has its bit set in the map.
 //
 // Neither half branches on how many places are marked, unless it is more than four in a
-// block, as in one of fifty of healthy logs, or more than ten where there are many: a wrong
-// guess costs as much as several places.
+// block, as in one of fifty with the built-in rules, or more than ten where R13 says that there
+// are many: a wrong guess costs as much as several places.
 TEXT ·sift256(SB), NOSPLIT, $0-48
 	BEGIN
 	VBROADCASTI128 (tables_rows+0)(DI), Y0
