@@ -283,8 +283,10 @@ func (s *Sieve) frame(from, to int) {
 	s.entries[from].frame = uint16(len(s.frames))
 }
 
-// So many literals of a window are compared one by one.
-const oneByOne = 4
+const (
+	oneByOne = 4  // literals of a window are compared one by one
+	near     = 32 // bytes before and behind its beginning a frame's pair can stand
+)
 
 // frameOf returns the frame of many entries, by those two bytes that say most. Bytes in which
 // they do not differ say nothing: with the window they are often a frequent word, as of literals
@@ -293,7 +295,7 @@ func (s *Sieve) frameOf(list []entry) (best frame, ok bool) {
 	if len(list) <= oneByOne {
 		return best, false
 	}
-	from, to := -Longest, Longest
+	from, to := -near, near
 	for i := range list {
 		from, to = max(from, -int(list[i].at)), min(to, int(list[i].length)-int(list[i].at))
 	}
