@@ -251,10 +251,10 @@ func (s *Sieve) table(order []int, chosen []plan.Window) {
 	}
 }
 
-// From so much on the kernel writes ten places of a block without asking. The guess is 2.6/64 for
-// the built-in rules, 8.5/64 with the first 100 of BenchmarkRules of scanner, and 14.7/64 with
-// 1,000; healthy logs have 1.5, 2.9 and 5.1 marks a block, and more than four in one of 46, of 5
-// and of 1.8 blocks. Six writes cost about as much as a third of a wrong guess.
+// From so much on the kernel writes ten places of a block without asking. The guess is 3.9/64 for
+// the built-in rules, 12.4/64 with the first 100 of BenchmarkRules of scanner, and 22.1/64 with
+// 1,000; healthy logs have 1.3, 4.0 and 5.8 marks a block, and more than four in one block of 300,
+// of 2.7 and of 1.5. Six writes cost about as much as a third of a wrong guess.
 const manyPass = 10.0 / 64
 
 // passing guesses how often a text passes one of the buckets.
@@ -270,36 +270,42 @@ func (s *Sieve) passing(chosen []plan.Window) (sum float64) {
 	return sum
 }
 
-// frame gives entries of one window a frame, if they are many.
-func (s *Sieve) frame(from, to int) {
-	f, ok := s.frameOf(s.entries[from:to])
-	if !ok || len(s.frames) == math.MaxUint16 {
-		return
-	}
-	if s.entries[to-1].more {
-		f.next = uint32(to + 1)
-	}
-	s.frames = append(s.frames, f)
-	s.entries[from].frame = uint16(len(s.frames))
-}
-
 const (
 	oneByOne = 4  // literals of a window are compared one by one
 	near     = 32 // bytes before and behind its beginning a frame's pair can stand
 )
 
-// frameOf returns the frame of many entries, by those two bytes that say most. Bytes in which
-// they do not differ say nothing: with the window they are often a frequent word, as of literals
-// like "timeout of".
-func (s *Sieve) frameOf(list []entry) (best frame, ok bool) {
-	if len(list) <= oneByOne {
-		return best, false
+// frame gives entries of one window a frame, if they are many: one by which the fewest are
+// compared. The last ones, which are the shortest, may be without: "timeout" would say of
+// "timeout of" and many others no more than their window does.
+func (s *Sieve) frame(from, to int) {
+	var best frame
+	least, end := float64(to-from), from
+	for n := to; n > from+oneByOne && n >= to-oneByOne; n-- {
+		f, passes := s.frameOf(s.entries[from:n])
+		if compared := passes*float64(n-from) + float64(to-n); compared < least {
+			best, least, end = f, compared, n
+		}
 	}
+	if end == from || len(s.frames) == math.MaxUint16 {
+		return
+	}
+	if s.entries[end-1].more {
+		best.next = uint32(end + 1)
+	}
+	s.frames = append(s.frames, best)
+	s.entries[from].frame = uint16(len(s.frames))
+}
+
+// frameOf returns the frame of entries by those two bytes that say most, and how often it lets
+// a text pass that has their window. Bytes in which they do not differ say nothing: with the
+// window they are often a frequent word.
+func (s *Sieve) frameOf(list []entry) (best frame, least float64) {
 	from, to := -near, near
 	for i := range list {
 		from, to = max(from, -int(list[i].at)), min(to, int(list[i].length)-int(list[i].at))
 	}
-	least := 1.0
+	least = 1
 	for ; from+1 < to; from++ {
 		f, first, second := frame{from: from}, [256]bool{}, [256]bool{}
 		for i := range list {
@@ -311,7 +317,7 @@ func (s *Sieve) frameOf(list []entry) (best frame, ok bool) {
 			best, least = f, passes
 		}
 	}
-	return best, least < 1
+	return best, least
 }
 
 // passes guesses how often a frame lets a text pass that has its window, by the bytes that stand

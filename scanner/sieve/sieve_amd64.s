@@ -98,7 +98,12 @@ end: \
 	VPSHUFB Y10, row1, Y14; \
 	VPBLENDVB Y11, Y14, Y13, Y13
 
-// SIX does the same with four rows: bit 6 says whether it is one of the upper two. There are
+// FOUR does it by the low nibble alone.
+#define FOUR(at, row) \
+	VPAND   at(SI)(CX*1), Y9, Y10; \
+	VPSHUFB Y10, row, Y13
+
+// SIX does it with four rows: bit 6 says whether it is one of the upper two. There are
 // registers for row0 and row3 only; the others are read from the tables.
 #define SIX(at, row0, row1, row2, row3) \
 	VMOVDQU at(SI)(CX*1), Y10; \
@@ -121,9 +126,9 @@ end: \
 	VMOVDQA Y13, Y8; \
 	FIVE((at+1), Y2, Y3); \
 	VPAND   Y13, Y8, Y8; \
-	FIVE((at+2), Y4, Y5); \
+	FOUR((at+2), Y4); \
 	VPAND   Y13, Y8, Y8; \
-	SIX((at+3), Y6, (tables_rows+208), (tables_rows+224), Y7); \
+	SIX((at+3), Y5, (tables_rows+208), (tables_rows+224), Y6); \
 	VPAND   Y13, Y8, Y8; \
 	VPCMPEQB Y15, Y8, Y8; \
 	VPMOVMSKB Y8, places
@@ -143,7 +148,7 @@ end: \
 // window has its bit set in the map.
 //
 // Neither half branches on how many places are marked, unless it is more than four in a
-// block, as in one of fifty with the built-in rules, or more than ten where R13 says that there
+// block, as in one of 300 with the built-in rules, or more than ten where R13 says that there
 // are many: a wrong guess costs as much as several places.
 TEXT ·sift256(SB), NOSPLIT, $0-48
 	BEGIN
@@ -152,9 +157,8 @@ TEXT ·sift256(SB), NOSPLIT, $0-48
 	VBROADCASTI128 (tables_rows+64)(DI), Y2
 	VBROADCASTI128 (tables_rows+80)(DI), Y3
 	VBROADCASTI128 (tables_rows+128)(DI), Y4
-	VBROADCASTI128 (tables_rows+144)(DI), Y5
-	VBROADCASTI128 (tables_rows+192)(DI), Y6
-	VBROADCASTI128 (tables_rows+240)(DI), Y7
+	VBROADCASTI128 (tables_rows+192)(DI), Y5
+	VBROADCASTI128 (tables_rows+240)(DI), Y6
 	VMOVDQU lowNibbles<>(SB), Y9
 	VPXOR Y15, Y15, Y15
 	MOVL tables_many(DI), R13

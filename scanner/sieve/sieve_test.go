@@ -81,6 +81,7 @@ func TestSieve(t *testing.T) {
 		{[]string{"needle"}, 0}, {[]string{"need", "le\xe7\x8e\xaf"}, 0}, {[]string{"abc", "needle"}, 0}, {[]string{"ab", "needle"}, 0},
 		{[]string{"x"}, 0}, {[]string{"\x00\x00\x00\x00"}, 0}, {[]string{"\xff\xfe\xfd\xfc\xfb", "Zz9_"}, 0},
 		{[]string{"zqxja", "zqxje", "zqxji", "zqxjo", "zqxju1"}, 1},
+		{[]string{"zqxjka", "zqxjto", "zqxjmi", "zqxjre", "zqxjsu", "zqxjno", "zqxj"}, 1}, // one has no frame
 		{[]string{"azqxj", "ezqxj", "izqxj", "ozqxj", "1uzqxj", "zqxja", "zqxje", "zqxji", "zqxjo", "zqxju1"}, 2},
 	} {
 		s := New(c.lits)
