@@ -30,8 +30,8 @@ func (k kernel) grain() grain {
 // Of fewBits, the first and the last byte of a window have bits 0 to 4 and 6: 7 is dropped, and
 // 5, which tells capital letters from small ones. The second lacks 6 as well, which tells letters
 // from digits and marks, and the third has only its low nibble. Each bit costs time in all
-// blocks, and fewer marks save it; this choice was the fastest (BenchmarkPrefilter and
-// BenchmarkRules of scanner).
+// blocks, and fewer marks save it; of the choices that were tried this one was the fastest
+// (BenchmarkPrefilter and BenchmarkRules of scanner).
 func (g grain) feature(c byte, k int) uint8 {
 	if g == sevenBits {
 		return c & 0x7f

@@ -53,15 +53,25 @@ type entry struct {
 // A frame refuses many literals of one window at once: at one place near the window, each of
 // them has one of some pairs of bytes.
 type frame struct {
-	from   int       // where the pair is, counted from the window's beginning
-	hashes [4]uint64 // of the pairs, a bit each
-	next   uint32    // 1 + index of the first entry behind those of the frame; 0: the window has no other
+	from   int     // where the pair is, counted from the window's beginning
+	hashes byteSet // of the pairs
+	next   uint32  // 1 + index of the first entry behind those of the frame; 0: the window has no other
 }
 
-func (f *frame) add(a, b byte)      { h := pairHash(a, b); f.hashes[h>>6] |= 1 << (h & 63) }
-func (f *frame) has(a, b byte) bool { h := pairHash(a, b); return f.hashes[h>>6]>>(h&63)&1 != 0 }
+func pairHash(a, b byte) byte { return a*31 + b }
 
-func pairHash(a, b byte) uint8 { return a*31 + b }
+// A byteSet has a bit for each.
+type byteSet [4]uint64
+
+func (s *byteSet) add(c byte)      { s[c>>6] |= 1 << (c & 63) }
+func (s *byteSet) has(c byte) bool { return s[c>>6]>>(c&63)&1 != 0 }
+
+func (s *byteSet) len() (n int) {
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
 
 // Tables are what the assembly reads. Bits of rows and bytes are buckets of windows.
 type tables struct {
@@ -276,8 +286,8 @@ const (
 )
 
 // frame gives entries of one window a frame, if they are many: one by which the fewest are
-// compared. The last ones, which are the shortest, may be without: "timeout" would say of
-// "timeout of" and many others no more than their window does.
+// compared. The last ones, which are the shortest, may be without: what "timeout" has in common
+// with many that begin so is only what they all have.
 func (s *Sieve) frame(from, to int) {
 	var best frame
 	least, end := float64(to-from), from
@@ -307,11 +317,12 @@ func (s *Sieve) frameOf(list []entry) (best frame, least float64) {
 	}
 	least = 1
 	for ; from+1 < to; from++ {
-		f, first, second := frame{from: from}, [256]bool{}, [256]bool{}
+		f, first, second := frame{from: from}, byteSet{}, byteSet{}
 		for i := range list {
 			text := s.Literals[list[i].lit][int(list[i].at)+from:]
-			f.add(text[0], text[1])
-			first[text[0]], second[text[1]] = true, true
+			f.hashes.add(pairHash(text[0], text[1]))
+			first.add(text[0])
+			second.add(text[1])
 		}
 		if passes := f.passes(&first, &second); passes < least {
 			best, least = f, passes
@@ -322,29 +333,24 @@ func (s *Sieve) frameOf(list []entry) (best frame, least float64) {
 
 // passes guesses how often a frame lets a text pass that has its window, by the bytes that stand
 // first and second in its pairs.
-func (f *frame) passes(first, second *[256]bool) float64 {
+func (f *frame) passes(first, second *byteSet) float64 {
 	a, b := shareOf(first), shareOf(second)
 	if a == 1 || b == 1 {
 		return min(a, b)
 	}
-	n := 0
-	for _, word := range f.hashes {
-		n += bits.OnesCount64(word)
-	}
-	return float64(n) / 256 // of the bits
+	return float64(f.hashes.len()) / 256
 }
 
 // shareOf returns how often one of some bytes stands in logs; 1 if there is only one, which says
 // nothing.
-func shareOf(set *[256]bool) (sum float64) {
-	n := 0
-	for c, in := range set {
-		if in {
-			n, sum = n+1, sum+Share[c]
-		}
-	}
-	if n == 1 {
+func shareOf(set *byteSet) (sum float64) {
+	if set.len() == 1 {
 		return 1
+	}
+	for i, word := range set {
+		for ; word != 0; word &= word - 1 {
+			sum += Share[i<<6|bits.TrailingZeros64(word)]
+		}
 	}
 	return sum
 }
@@ -434,7 +440,7 @@ func (s *Sieve) Next(data []byte, place int, from uint32) (lit, at int, next uin
 		x := &s.entries[e-1]
 		if x.frame != 0 {
 			f := &s.frames[x.frame-1]
-			if at := place + f.from; at < 0 || at+1 >= len(data) || !f.has(data[at], data[at+1]) {
+			if at := place + f.from; at < 0 || at+1 >= len(data) || !f.hashes.has(pairHash(data[at], data[at+1])) {
 				e = f.next
 				continue
 			}

@@ -103,8 +103,8 @@ end: \
 	VPAND   at(SI)(CX*1), Y9, Y10; \
 	VPSHUFB Y10, row, Y13
 
-// SIX does it with four rows: bit 6 says whether it is one of the upper two. There are
-// registers for row0 and row3 only; the others are read from the tables.
+// SIX does it with four rows: bit 6 says whether it is one of the upper two. Registers hold
+// row0 and row3; the others are read from the tables.
 #define SIX(at, row0, row1, row2, row3) \
 	VMOVDQU at(SI)(CX*1), Y10; \
 	VPSLLW  $3, Y10, Y11; \
